@@ -29,7 +29,7 @@ export function captureChannel(
 ): Channel {
   const ekm = exportKeyingMaterial(socket, exporter)
   const own = spkiSha256(socket.getX509Certificate()?.raw)
-  const peer = spkiSha256(socket.getPeerX509Certificate()?.raw)
+  const peer = spkiSha256(peerCertificate(socket, role))
   const [serverSpkiSha256, clientSpkiSha256] = role === 'server' ? [own, peer] : [peer, own]
   if (serverSpkiSha256 === undefined) {
     throw new EkmTlsError('ERR_EKM_NOT_ESTABLISHED', 'the server has no certificate on this connection')
@@ -38,6 +38,15 @@ export function captureChannel(
     throw new EkmTlsError('ERR_EKM_UNTRUSTED', 'the client certificate did not verify')
   }
   return Object.freeze({ ekm, serverSpkiSha256, clientSpkiSha256 })
+}
+
+/**
+ * The peer's leaf certificate, DER. On a client, `getPeerX509Certificate()` takes the first certificate out of the chain
+ * that OpenSSL keeps, so that a second call would give the issuer's; `getPeerCertificate()` leaves the chain alone.
+ */
+function peerCertificate(socket: TLSSocket, role: 'client' | 'server'): Uint8Array | undefined {
+  if (role === 'server') return socket.getPeerX509Certificate()?.raw
+  return (socket.getPeerCertificate() as { raw?: Uint8Array } | null)?.raw
 }
 
 /** SHA-256 of the SubjectPublicKeyInfo inside a DER certificate, octet for octet as it stands there. */

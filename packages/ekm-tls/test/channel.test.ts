@@ -1,9 +1,11 @@
 import { createHash, X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, connect as tlsConnect } from 'node:tls'
 import type { TestPki } from '@hardbound/testkit'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { connectEkm } from '../src/index.ts'
+import { captureChannel, connectEkm } from '../src/index.ts'
 import { subjectPublicKeyInfo } from '../src/internal/spki.ts'
-import { hex, newPki, startServer, type TestServer } from './helpers.ts'
+import { closeServer, hex, listen, newPki, startServer, type TestServer } from './helpers.ts'
 
 describe('captureChannel', () => {
   let pki: TestPki
@@ -37,6 +39,19 @@ describe('captureChannel', () => {
     expect(connection.channel.clientSpkiSha256).toBeUndefined()
     expect(server.channels.at(-1)![0]!.clientSpkiSha256).toBeUndefined()
     connection.close()
+  })
+
+  it('is the same when taken twice, also where the server sends a chain', async () => {
+    const leaf = await pki.issue({ commonName: 'broker', ip: ['127.0.0.1'] })
+    const other = await pki.issue({ commonName: 'other', ip: ['127.0.0.1'] })
+    const chained = createServer({ cert: leaf.certPem + other.certPem, key: leaf.keyPem })
+    const socket = tlsConnect({ port: await listen(chained), host: '127.0.0.1', ca: pki.caPem })
+    await once(socket, 'secureConnect')
+    expect([1, 2, 3].map(() => hex(captureChannel(socket, 'client').serverSpkiSha256))).toEqual(
+      Array(3).fill(leaf.spkiSha256),
+    )
+    socket.destroy()
+    await closeServer(chained)
   })
 
   it('T04 destroys a connection whose client certificate did not verify, even where the server would let it in', async () => {

@@ -1,0 +1,6 @@
+export type { AttestationSource, ConfidentialSpaceLauncherInit } from '@hardbound/ekm-tls/client'
+export { confidentialSpaceLauncher } from '@hardbound/ekm-tls/client'
+export { type CallerIdentityCheckInit, callerIdentityCheck } from './caller-identity-check.ts'
+export { EkmCredentialError, type EkmCredentialErrorCode } from './errors.ts'
+export { type FromEkmInit, fromEkm } from './from-ekm.ts'
+export type { GoV1Fields } from './internal/go-v1-claims.ts'

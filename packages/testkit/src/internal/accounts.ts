@@ -1,0 +1,72 @@
+import { createHash, randomBytes, randomInt } from 'node:crypto'
+
+/** A temporary set of credentials, and what was asked for it. */
+export interface Session {
+  readonly token: string
+  readonly expiresAtMs: number
+  /** Absent in a session of GetSessionToken, which keeps its user's identity. */
+  readonly roleArn?: string
+  readonly policy?: string | undefined
+  readonly tags: readonly Tag[]
+  readonly transitiveTagKeys: readonly string[]
+  readonly sourceIdentity?: string | undefined
+}
+
+/** A session tag. */
+export interface Tag {
+  readonly key: string
+  readonly value: string
+}
+
+/** Whoever owns an access key. */
+export interface Principal {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly arn: string
+  readonly userId: string
+  readonly session?: Session
+}
+
+/** An IAM role, and who may take it. */
+export interface Role {
+  readonly arn: string
+  /** ARNs of users, roles or sessions. */
+  readonly trusts: readonly string[]
+  readonly externalId?: string
+  /** Default: 3600. */
+  readonly maxSessionSeconds?: number
+  /** Default: false. */
+  readonly requireSourceIdentity?: boolean
+}
+
+/** All keys and roles of one emulator. */
+export interface Accounts {
+  readonly principals: Map<string, Principal>
+  readonly roles: Map<string, Role>
+}
+
+/** `111122223333` of an ARN. */
+export const accountOf = (arn: string): string => arn.split(':')[4] ?? ''
+
+/** What AWS calls a unique id, `AROA` and 17 characters; here it follows from the ARN. */
+export const uniqueId = (prefix: 'AIDA' | 'AROA', arn: string): string =>
+  prefix + createHash('sha256').update(arn).digest('hex').slice(0, 17).toUpperCase()
+
+/** Makes temporary keys for an identity, and remembers them. */
+export function openSession(
+  accounts: Accounts,
+  { arn, userId }: Pick<Principal, 'arn' | 'userId'>,
+  session: Omit<Session, 'token'>,
+): Principal & { session: Session } {
+  const principal = {
+    accessKeyId: `ASIA${Array.from({ length: 16 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')}`,
+    secretAccessKey: randomBytes(30).toString('base64'),
+    arn,
+    userId,
+    session: { ...session, token: randomBytes(240).toString('base64') },
+  }
+  accounts.principals.set(principal.accessKeyId, principal)
+  return principal
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
