@@ -131,7 +131,7 @@ function handshake(
     }
     const onAbort = (): void => fail(deadlineError(signal, `shaking hands with ${plan.serverName}`))
     signal.addEventListener('abort', onAbort, { once: true })
-    socket.once('error', (cause) => fail(handshakeError(socket, plan, cause)))
+    socket.once('error', (cause: Error) => fail(handshakeError(socket, plan, cause)))
     socket.once('close', () => fail(new EkmTlsError('ERR_EKM_TLS', `${plan.serverName} ended the handshake`)))
     socket.once('secureConnect', () => {
       signal.removeEventListener('abort', onAbort)

@@ -33,6 +33,8 @@ export interface TestAws {
   fault: ((req: IncomingMessage, res: ServerResponse, body: string) => unknown) | undefined
   /** Shortest session in seconds. Default: 900, as at AWS; lower it to watch a session expire. */
   minSessionSeconds: number
+  /** Sessions end after so many seconds, whatever was asked for: to watch one expire. Default: as asked. */
+  shortenSessionsTo: number | undefined
   /** An IAM user with a long-term key. `arn` is `arn:aws:iam::<account>:user/<name>` or `…:root`. */
   addUser(o: { accessKeyId: string; secretAccessKey: string; arn: string }): void
   /** A role. What it trusts, it trusts for sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity. */
@@ -89,9 +91,18 @@ export async function startAws(o: { now?: () => number } = {}): Promise<TestAws>
       const { Action = '', ...params } = formOf(call.request)
       call.action = Action
       const caller = authenticate(call, 'sts')
-      const { minSessionSeconds } = aws
+      const { minSessionSeconds, shortenSessionsTo } = aws
       const { requestId } = call
-      const body = answerSts({ action: Action, params, caller, accounts, nowMs: now(), minSessionSeconds, requestId })
+      const body = answerSts({
+        action: Action,
+        params,
+        caller,
+        accounts,
+        nowMs: now(),
+        minSessionSeconds,
+        shortenSessionsTo,
+        requestId,
+      })
       const { Version: _, ...sent } = params
       call.params = sent
       return { headers: { 'content-type': 'text/xml' }, body }
@@ -145,6 +156,7 @@ export async function startAws(o: { now?: () => number } = {}): Promise<TestAws>
     refusals,
     fault: undefined,
     minSessionSeconds: 900,
+    shortenSessionsTo: undefined,
     addUser({ accessKeyId, secretAccessKey, arn }) {
       if (!/^arn:[\w-]+:iam::\d{12}:(user\/.+|root)$/.test(arn))
         throw new TypeError('"arn" must be that of an IAM user')

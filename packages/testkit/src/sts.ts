@@ -17,6 +17,7 @@ export interface StsCall {
   readonly accounts: Accounts
   readonly nowMs: number
   readonly minSessionSeconds: number
+  readonly shortenSessionsTo: number | undefined
   readonly requestId: string
 }
 
@@ -61,7 +62,7 @@ const ACTIONS = new Map<string, (call: StsCall) => Xml>([
   ['GetSessionToken', getSessionToken],
 ])
 
-function assumeRole({ params, caller, accounts, nowMs, minSessionSeconds }: StsCall): Xml {
+function assumeRole({ params, caller, accounts, nowMs, minSessionSeconds, shortenSessionsTo }: StsCall): Xml {
   const input = parseAssumeRole(params, minSessionSeconds)
   const role = trustedRole(input, caller, accounts)
   assertDuration(input.durationSeconds, role, caller)
@@ -76,7 +77,7 @@ function assumeRole({ params, caller, accounts, nowMs, minSessionSeconds }: StsC
       userId: `${uniqueId('AROA', role.arn)}:${input.roleSessionName}`,
     },
     {
-      expiresAtMs: expiry(nowMs, input.durationSeconds),
+      expiresAtMs: expiry(nowMs, shortenSessionsTo ?? input.durationSeconds),
       roleArn: role.arn,
       policy: input.policy,
       tags: [...input.tags, ...inherited],
@@ -137,13 +138,14 @@ function inheritedTags(input: AssumeRoleInput, { session }: Principal) {
 }
 
 /** For users alone. The emulator knows no MFA devices, so `SerialNumber` and `TokenCode` are refused. */
-function getSessionToken({ params, caller, accounts, nowMs, minSessionSeconds }: StsCall): Xml {
+function getSessionToken({ params, caller, accounts, nowMs, minSessionSeconds, shortenSessionsTo }: StsCall): Xml {
   if (caller.session !== undefined) {
     throw new AwsRefusal('AccessDenied', 'Cannot call GetSessionToken with session credentials')
   }
   assertKnown(params, /^DurationSeconds$/)
   const limits = { min: minSessionSeconds, max: 129_600, standard: 43_200 }
-  const expiresAtMs = expiry(nowMs, parseDuration(params.DurationSeconds, limits))
+  const seconds = parseDuration(params.DurationSeconds, limits)
+  const expiresAtMs = expiry(nowMs, shortenSessionsTo ?? seconds)
   return [['Credentials', credentials(openSession(accounts, caller, { expiresAtMs, tags: [], transitiveTagKeys: [] }))]]
 }
 
