@@ -15,12 +15,11 @@ const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2' // id-kp-clientAuth, RFC 5280 §4.2.1.12
 export function peerOf(socket: TLSSocket, channel: Channel, refusedKeys: ReadonlySet<string>): Peer | undefined {
   const address = socket.remoteAddress ?? 'unknown'
   if (channel.clientSpkiSha256 === undefined) return { address, spkiSha256: undefined, san: { dns: [], uri: [] } }
-  const certificate = socket.getPeerX509Certificate()
+  const { ca, ext_key_usage: usages, subjectaltname } = socket.getPeerCertificate()
   const spkiSha256 = Buffer.from(channel.clientSpkiSha256).toString('hex')
-  if (certificate === undefined || certificate.ca) return undefined
+  if (ca !== false || !usages?.includes(CLIENT_AUTH)) return undefined
   if (PUBLISHED_KEYS.has(spkiSha256) || refusedKeys.has(spkiSha256)) return undefined
-  if (!certificate.keyUsage?.includes(CLIENT_AUTH)) return undefined // Node's name for the extended key usage
-  return { address, spkiSha256, san: subjectAltNames(certificate.subjectAltName) }
+  return { address, spkiSha256, san: subjectAltNames(subjectaltname) }
 }
 
 /**

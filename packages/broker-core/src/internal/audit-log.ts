@@ -1,6 +1,6 @@
 import { type ChainHead, GENESIS, readLine } from '../audit-chain.ts'
 import { BrokerError } from '../errors.ts'
-import type { AuditFile, AuditFileSystem } from './audit-file.ts'
+import type { AuditFile, AuditFileStat, AuditFileSystem } from './audit-file.ts'
 
 /** Octets at the end of a file that hold its last line for sure. */
 const TAIL_OCTETS = 1_048_576
@@ -36,31 +36,24 @@ export async function openAuditLog(path: string, files: AuditFileSystem): Promis
   /** Whether octets after those are a failed write of ours. */
   let torn = false
 
-  /** The file that is at the path now, holding the durable octets and nothing else. */
-  async function current(): Promise<AuditFile> {
-    let size = 0
-    const there = await files.stat(path)
-    if (open !== undefined && there?.id === open.id) size = there.size
-    else {
-      await release() // never opened, released after a failure, or renamed or deleted by log rotation
-      open = await openFile()
-      size = (await open.file.stat()).size
-    }
-    const { file } = open
+  /** Opens the file at the path, which holds the durable octets and nothing else. */
+  async function reopen(): Promise<AuditFile> {
+    open = await openFile() // never opened, released after a failure, or renamed or deleted by log rotation
+    let { size } = await open.file.stat()
     if (open.id !== id) {
       id = open.id
       durable = 0
       torn = false
     }
-    if (torn) size = await cut(file, size)
+    if (torn) size = await cut(open.file, size)
     if (size > durable) throw new BrokerError('audit_unavailable', 'audit.foreign')
     durable = size // less: emptied by log rotation ("copytruncate")
-    return file
+    return open.file
   }
 
   /** @returns false when log rotation took the octets away before they were durable. */
   async function append(octets: Uint8Array): Promise<boolean> {
-    const file = await current()
+    const file = open?.file ?? (await reopen())
     torn = true
     for (let done = 0; done < octets.length; ) {
       const taken = await file.write(done === 0 ? octets : octets.subarray(done)) // a filling disk takes a part
@@ -68,7 +61,7 @@ export async function openAuditLog(path: string, files: AuditFileSystem): Promis
       done += taken
     }
     await file.datasync()
-    const { size, links } = await file.stat()
+    const { size, links } = await whereItIs(file)
     if (links === 0) return false
     if (size === durable + octets.length || size === octets.length) {
       durable = size
@@ -81,6 +74,15 @@ export async function openAuditLog(path: string, files: AuditFileSystem): Promis
     }
     durable = 0 // emptied by log rotation in the middle of it
     return false
+  }
+
+  /** What became of the file that was written to; one that is no longer at the path is not written to again. */
+  async function whereItIs(file: AuditFile): Promise<AuditFileStat> {
+    const there = await files.stat(path)
+    if (there?.id === id) return there
+    const moved = await file.stat()
+    await release()
+    return moved
   }
 
   async function openFile() {

@@ -1,0 +1,90 @@
+import {
+  type AuditSink,
+  type BrokerServer,
+  createAwsIssuer,
+  createBroker,
+  createBrokerServer,
+  createFileAuditSink,
+} from '@hardbound/broker-core'
+import type { Logger } from 'pino'
+import type { BrokerConfig } from './broker-config.ts'
+import { CliError } from './cli-error.ts'
+import { prepareBroker } from './prepare-broker.ts'
+
+/** A broker that listens. */
+export interface RunningBroker {
+  readonly host: string
+  readonly port: number
+  /** Ends requests under way, then everything else. */
+  close(): Promise<void>
+}
+
+/**
+ * Puts a broker together and lets it listen. It logs what an operator should know; grants and refusals are in the audit log.
+ *
+ * @throws {ConfigError} with all problems of the configuration.
+ * @throws {CliError} where the audit log or the port can't be had.
+ */
+export async function startBroker(config: BrokerConfig, log: Logger): Promise<RunningBroker> {
+  const parts = await prepareBroker(config, {
+    onKeyAlarm: (issuer, alarm) => log.error({ issuer, alarm }, "the issuer's keys can't be had"),
+  })
+  for (const { path, problem } of parts.warnings) log.warn({ key: path }, `${path}: ${problem}`)
+
+  const audit = await openAudit(config)
+  const aws = createAwsIssuer({
+    ...parts.aws,
+    onOrphan: (record) => void audit.append(record).catch(() => log.error('an orphan grant could not be audited')),
+  })
+  const broker = createBroker({
+    verifier: parts.verifier,
+    policy: parts.policy,
+    issuers: [aws],
+    audit,
+    audience: config.attestation.audience,
+    ...(config.go_v1 === undefined
+      ? {}
+      : { goV1: config.go_v1.audience === undefined ? {} : { audience: config.go_v1.audience } }),
+  })
+  const server = createBrokerServer({
+    broker,
+    tls: parts.tls,
+    limits: parts.limits,
+    onConnectionError: (event) => log.debug(event, 'connection refused'),
+  })
+  const close = async (): Promise<void> => {
+    await server.close()
+    aws.close()
+    await audit.close()
+  }
+  try {
+    await audit.append({ event: 'start', policy_version: parts.policy.version, node: process.versions.node })
+    const { address, port } = await listen(server, config)
+    parts.verifier.ready() // fetches keys ahead of the first request
+    return { host: address, port, close }
+  } catch (error) {
+    await close().catch(() => {})
+    throw error
+  }
+}
+
+async function openAudit(config: BrokerConfig): Promise<AuditSink> {
+  const path = config.pathOf(config.audit.file)
+  try {
+    return await createFileAuditSink({ path })
+  } catch (cause) {
+    const reason = cause instanceof Error && 'reason' in cause ? String(cause.reason) : 'unknown'
+    const hint = reason === 'audit.chain' ? '; its end is not intact: move it away and keep it' : ''
+    throw new CliError(`audit.file: ${path} can't be opened (${reason})${hint}`, { cause })
+  }
+}
+
+async function listen(server: BrokerServer, { listen: { host, port } }: BrokerConfig) {
+  try {
+    return await server.listen(port, host)
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
+    const why = code === 'EADDRINUSE' ? 'is taken' : `can't be listened on (${code})`
+    throw new CliError(`listen: ${host} port ${port} ${why}`, { cause })
+  }
+}

@@ -1,0 +1,16 @@
+/** What a command ends with: 0 ok, 1 failed or denied, 2 used wrongly. */
+export type ExitCode = 0 | 1 | 2
+
+/** Ends a command with one line on stderr. The message names files, flags and fields; never a value that may be secret. */
+export class CliError extends Error {
+  override readonly name = 'CliError'
+  readonly exitCode: ExitCode
+
+  constructor(message: string, { exitCode = 1, ...options }: ErrorOptions & { exitCode?: ExitCode } = {}) {
+    super(message, options)
+    this.exitCode = exitCode
+  }
+}
+
+/** An error of the one who typed the command: exit code 2. */
+export const usageError = (message: string): CliError => new CliError(message, { exitCode: 2 })

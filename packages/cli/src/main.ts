@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { CliError } from './cli-error.ts'
+import { auditVerifyCommand } from './commands/audit-verify.ts'
+import { brokerCheckCommand } from './commands/broker-check.ts'
+import { brokerRunCommand } from './commands/broker-run.ts'
+import { policyTestCommand } from './commands/policy-test.ts'
+import { tokenInspectCommand } from './commands/token-inspect.ts'
+import { note } from './output.ts'
+
+const EXIT_CODES = '\nExit codes: 0 ok, 1 failed or denied, 2 used wrongly.'
+
+/** The whole command line but `aws ekm`, which is a bundle of its own and only listed here. */
+function createProgram(): Command {
+  const program = new Command('hardbound')
+    .description('credentials bound to hardware')
+    .version(version())
+    .addHelpText('after', EXIT_CODES)
+  group(program, 'broker', 'the service that turns attestations into credentials', [
+    brokerRunCommand(),
+    brokerCheckCommand(),
+  ])
+  group(program, 'policy', 'the rules of a broker', [policyTestCommand()])
+  group(program, 'token', 'attestation tokens', [tokenInspectCommand()])
+  group(program, 'audit', "a broker's audit log", [auditVerifyCommand()])
+  group(program, 'aws', 'credentials for AWS tools', [
+    new Command('ekm')
+      .description('print credentials as a credential_process; see hardbound aws ekm --help')
+      .usage('--broker <url> --audience <audience> [options]'),
+  ])
+  return program
+}
+
+function group(program: Command, name: string, description: string, commands: readonly Command[]): void {
+  const parent = new Command(name).description(description)
+  for (const command of commands) parent.addCommand(command.addHelpText('after', EXIT_CODES))
+  program.addCommand(parent)
+}
+
+function version(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  return version
+}
+
+/** Has commander throw where it would exit, in every command. */
+function exitByThrowing(command: Command): void {
+  command.exitOverride()
+  command.commands.forEach(exitByThrowing)
+}
+
+/** Says what went wrong, and with which exit code to end. */
+async function report(error: unknown): Promise<number> {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2 // it has printed help or the mistake
+  if (error instanceof CliError) {
+    note(error.message)
+    return error.exitCode
+  }
+  const { ConfigError } = await import('./internal/config-error.ts')
+  if (error instanceof ConfigError) {
+    for (const { path, problem } of error.problems) note(path === '' ? problem : `${path}: ${problem}`)
+    note(`the configuration has ${error.message}`)
+    return 1
+  }
+  // Not one of ours, so its message may quote what it was given.
+  const { name = 'unknown', code = '' } = error as { name?: string; code?: string }
+  note(`internal error: ${name} ${code}`.trimEnd())
+  return 1
+}
+
+process.stdout.on('error', () => process.exit(1)) // whoever read it is gone
+const program = createProgram()
+exitByThrowing(program)
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = await report(error)
+}

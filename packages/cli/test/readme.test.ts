@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs'
+import { loadPolicy } from '@hardbound/broker-core'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type Folder, hardbound, makeBroker, makeFolder } from './helpers.ts'
+
+const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+const [brokerYaml = '', policyYaml = ''] = [...README.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text)
+
+let folder: Folder
+
+beforeAll(async () => {
+  folder = await makeFolder()
+})
+afterAll(() => folder.remove())
+
+describe('README', () => {
+  it('has a configuration and a policy that a broker takes', async () => {
+    const { server, pki } = await makeBroker(folder)
+    await folder.write('server.pem', server.certPem)
+    await folder.write('server-key.pem', server.keyPem)
+    await folder.write('clients-ca.pem', pki.caPem)
+    await folder.write('policy.yaml', policyYaml)
+    const { code, stdout, stderr } = await hardbound([
+      'broker',
+      'check',
+      '-c',
+      await folder.write('b.yaml', brokerYaml),
+    ])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toContain('rule reader')
+    expect(loadPolicy(policyYaml).version).toMatch(/^[0-9a-f]{64}$/)
+  })
+
+  it('has examples whose flags exist', async () => {
+    const examples = [...README.matchAll(/^ {4}hardbound (\w+ \w+)(.*)$/gm)]
+    expect(examples.length).toBeGreaterThan(8)
+    for (const [, command = '', rest = ''] of examples) {
+      const { stdout } = await hardbound([...command.split(' '), '--help'])
+      for (const [flag] of rest.matchAll(/(?<= )--?[a-z][\w-]*/g)) expect(stdout).toContain(flag)
+    }
+  })
+
+  it('has a credential_process line whose flags exist', async () => {
+    const line = /^credential_process = hardbound (.*)$/m.exec(README)?.[1]?.split(' ') ?? []
+    const { code, stderr } = await hardbound(line)
+    expect(code).toBe(1) // its CA is not on this machine
+    expect(stderr).toContain('--ca: /etc/hardbound/ca.pem')
+  })
+})
