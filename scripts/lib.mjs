@@ -54,12 +54,13 @@ export function install() {
   writeFileSync(stamp, wanted)
 }
 
+/** Runs a program of the workspace with pnpm on its PATH, as some of them call it. */
+export function pnpmExec(args, options) {
+  return run('npx', ['--yes', PNPM, 'exec', ...args], options)
+}
+
 /** Runs a turbo task over the workspace, or over the packages of `filters` and what they stand on. */
-export function turbo(task, { filters = [], args = [], ...options } = {}) {
+export function turbo(task, { filters = [], args = ['--output-logs=errors-only'], ...options } = {}) {
   const only = filters.map((it) => `--filter=${it}`)
-  return run(
-    'npx',
-    ['--yes', PNPM, 'exec', 'turbo', 'run', task, '--output-logs=errors-only', ...only, ...args],
-    options,
-  )
+  return pnpmExec(['turbo', 'run', task, ...only, ...args], options)
 }

@@ -15,7 +15,7 @@ run('npx', ['eslint', '.'])
 turbo('typecheck')
 run(process.execPath, ['scripts/check.mjs'])
 step('Tests (one line a package; only what changed since the last run is run again)')
-const status = turbo('test', { args: ['--concurrency=2', '--continue'], allowFailure: true })
+const status = turbo('test', { args: ['--output-logs=new-only', '--concurrency=2', '--continue'], allowFailure: true })
 
 const sum = { passed: 0, failed: 0, skipped: 0 }
 for (const group of ['packages', 'examples', 'bench']) {

@@ -1,20 +1,24 @@
 export type { AttestationVerifier } from '@hardbound/attestation-verify'
-export { createAwsIssuer } from './aws-issuer.ts'
+export { type AwsIssuer, type AwsIssuerInit, createAwsIssuer } from './aws-issuer.ts'
 export { type Broker, type BrokerInit, createBroker, type GrantCall, type GrantOutcome } from './broker.ts'
 export { BROKER_STATUS, BrokerError, type BrokerErrorCode } from './errors.ts'
-export { createFileAuditSink } from './file-audit-sink.ts'
+export { createFileAuditSink, type FileAuditSinkInit } from './file-audit-sink.ts'
 export { type BrokerLimits, DEFAULT_LIMITS } from './http/limits.ts'
 export { type BrokerServer, type BrokerServerInit, type BrokerTls, createBrokerServer } from './http/server.ts'
 export { compilePolicy, loadPolicy } from './policy/load-policy.ts'
-export { PolicyError } from './policy/policy-error.ts'
+export { PolicyError, type PolicyErrorCode } from './policy/policy-error.ts'
+export { policyJsonSchema } from './policy/schema.ts'
+export { parseStrictYaml } from './policy/yaml.ts'
 export type {
   AuditRecord,
   AuditSink,
   AwsGrant,
+  ConditionOutcome,
   CredentialIssuer,
   CredentialRequest,
   Grant,
   IssuedCredential,
+  OtherGrant,
   Peer,
   Policy,
   PolicyDecision,

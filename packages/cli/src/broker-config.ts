@@ -3,7 +3,7 @@ import { DEFAULT_LIMITS } from '@hardbound/broker-core'
 import { z } from 'zod'
 import { readInput } from './input.ts'
 import { ConfigError, type Problem, snakeCase } from './internal/config-error.ts'
-import { parseStrictYaml } from './internal/strict-yaml.ts'
+import { parseConfigYaml } from './internal/strict-yaml.ts'
 
 const text = z.string().min(1, 'must not be empty').max(4096)
 const file = text.describe('Path, from the folder of this file')
@@ -97,7 +97,7 @@ export type IssuerConfig = z.output<typeof issuer>
  * @throws {ConfigError} with everything that is wrong with its shape. Unknown keys are.
  */
 export async function loadBrokerConfig(source: string): Promise<BrokerConfig> {
-  const document = parseStrictYaml(await readInput(source, 'configuration'))
+  const document = parseConfigYaml(await readInput(source, 'configuration'))
   const result = brokerSchema.safeParse(document)
   if (!result.success) throw new ConfigError(result.error.issues.flatMap(problemsOf))
   const folder = source === '-' ? process.cwd() : dirname(resolve(source))

@@ -12,7 +12,7 @@ import {
 import type { BrokerConfig } from './broker-config.ts'
 import { attestationVerifiers, type KeyAlarm } from './internal/attestation-verifiers.ts'
 import { ConfigError, createFindings, type Findings, type Problem, snakeCase } from './internal/config-error.ts'
-import { parseStrictYaml } from './internal/strict-yaml.ts'
+import { parseConfigYaml } from './internal/strict-yaml.ts'
 import { readTlsFiles } from './internal/tls-files.ts'
 
 /** A broker's parts, checked and ready to be put together. Nothing has been opened, and nobody has been asked. */
@@ -69,7 +69,7 @@ async function readPolicy(
     const filename = config.pathOf(config.policy)
     const text = await findings.read('policy', filename)
     if (text === undefined) return undefined
-    return { policy: loadPolicy(text, { filename }), policyDocument: parseStrictYaml(text) }
+    return { policy: loadPolicy(text, { filename }), policyDocument: parseConfigYaml(text) }
   } catch (cause) {
     if (!(cause instanceof PolicyError)) throw cause
     findings.add('policy', cause.message)
