@@ -70,12 +70,14 @@ export function createAwsIssuer(init: AwsIssuerInit): AwsIssuer {
       grant.action === 'AssumeRole'
         ? await client.send(new sdk.AssumeRoleCommand(toAssumeRole(grant)), call)
         : await client.send(new sdk.GetSessionTokenCommand({ DurationSeconds: grant.durationSeconds }), call)
-    const { body, expiresAt, audit } = toIssuedCredential(answer, grant, clock() / 1000)
-    const { requestId = '' } = answer.$metadata
-    return {
-      body,
-      expiresAt,
-      audit: { ...audit, aws_request_id: requestId, aws_region: region, attempts: call.attempts },
+    try {
+      const { body, expiresAt, audit } = toIssuedCredential(answer, grant, clock() / 1000)
+      const { requestId = '' } = answer.$metadata
+      const facts = { aws_request_id: requestId, aws_region: region, attempts: call.attempts }
+      return { body, expiresAt, audit: { ...audit, ...facts } }
+    } catch (cause) {
+      call.onRefusedAnswer(answer) // a session exists, and nobody is going to have it
+      throw cause
     }
   }
 
@@ -105,7 +107,10 @@ export function createAwsIssuer(init: AwsIssuerInit): AwsIssuer {
         attempts: 0,
         canFailOver: false,
         retryAfterSeconds: undefined,
-        onLateAnswer: (text) => onOrphan(toOrphan(text, requestId)),
+        onLateAnswer: (text) => onOrphan(orphanOf(requestId, ...readOrphan(text))),
+        onRefusedAnswer: ({ Credentials: it }) => {
+          if (it?.AccessKeyId !== undefined) onOrphan(orphanOf(requestId, it.AccessKeyId, isoOf(it.Expiration)))
+        },
       }
       const deadline = setTimeout(abort, deadlineMs, 'deadline')
       signal.addEventListener('abort', onSignal, { once: true })
@@ -158,11 +163,16 @@ function toAssumeRole(grant: AwsGrant): AssumeRoleCommandInput {
   }
 }
 
-function toOrphan(text: string, requestId: string): AuditRecord {
-  const accessKeyId = /<AccessKeyId>([A-Z0-9]{16,128})</.exec(text)?.[1]
-  const expiration = /<Expiration>([\w:.+-]{1,40})</.exec(text)?.[1]
-  return { event: 'orphan_grant', requestId, aws_access_key_id: accessKeyId, aws_expiration: expiration }
+function readOrphan(text: string): [accessKeyId: string | undefined, expiration: string | undefined] {
+  return [/<AccessKeyId>([A-Z0-9]{16,128})</.exec(text)?.[1], /<Expiration>([\w:.+-]{1,40})</.exec(text)?.[1]]
 }
+
+function orphanOf(requestId: string, accessKeyId: string | undefined, expiration: string | undefined): AuditRecord {
+  return { event: 'orphan_grant', requestId, aws_access_key_id: accessKeyId?.slice(0, 128), aws_expiration: expiration }
+}
+
+const isoOf = (date: Date | undefined): string | undefined =>
+  date === undefined || Number.isNaN(date.getTime()) ? undefined : date.toISOString()
 
 const isTimeout = (reason: unknown): boolean => reason instanceof DOMException && reason.name === 'TimeoutError'
 

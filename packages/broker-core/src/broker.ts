@@ -88,7 +88,7 @@ export function createBroker(init: BrokerInit): Broker {
     const issued = await issuer.issue(decision.grant, { requestId: call.requestId, signal: call.signal })
     // 7. Nothing leaves unless it is recorded.
     await audit.append({ event: 'grant', ...facts, ...issued.audit, expires_at: issued.expiresAt })
-    return issued
+    return call.protocol === 'go-v1' ? { ...issued, body: goV1Body(issued.body) } : issued
   }
 
   async function verify(parsed: ParsedRequest, audience: string, signal: AbortSignal): Promise<VerifiedAttestation> {
@@ -102,7 +102,8 @@ export function createBroker(init: BrokerInit): Broker {
   async function refuse(error: BrokerError, facts: Facts): Promise<BrokerError> {
     try {
       const event = OUTCOMES.get(error.reason) ?? 'deny'
-      await audit.append({ ...facts, event, code: error.code, reason: error.reason, policy_version: policy.version })
+      const { code, reason } = error
+      await audit.append({ ...facts, ...error.facts, event, code, reason, policy_version: policy.version })
       return error
     } catch (cause) {
       return new BrokerError('audit_unavailable', 'audit.write', { cause, retryAfterSeconds: 5 })
@@ -140,6 +141,11 @@ const OUTCOMES = new Map<string, 'unknown_outcome' | 'abandoned'>([
 
 const parse = (call: GrantCall): ParsedRequest =>
   call.protocol === 'v2' ? parseV2Request(call.body) : parseGoV1Request(call.body, call.channel.ekm)
+
+/** The Go programs know five fields of AWS credentials. */
+function goV1Body({ AssumedRoleArn: _, ...body }: IssuedCredential['body']): IssuedCredential['body'] {
+  return body
+}
 
 /** `jwt.*` and `pki.*`: not an authentic token for us, 401. `claim.*`: authentic, and not acceptable, 403. */
 function attestationRefusal(cause: unknown): BrokerError {

@@ -29,6 +29,12 @@ export const BROKER_STATUS = Object.freeze({
 
 export type BrokerErrorCode = keyof typeof BROKER_STATUS
 
+/** Options of {@link BrokerError}. */
+export interface BrokerErrorOptions extends ErrorOptions {
+  retryAfterSeconds?: number
+  facts?: Readonly<Record<string, string | number>>
+}
+
 /** A refusal: the public code, and a reason that only audit sees. Neither holds a secret. */
 export class BrokerError extends Error {
   override readonly name = 'BrokerError'
@@ -37,12 +43,15 @@ export class BrokerError extends Error {
   readonly reason: string
   /** Seconds the client should wait, where trying again makes sense. */
   readonly retryAfterSeconds: number | undefined
+  /** What else audit should know, such as the id of the upstream's answer. No secret, no upstream text. */
+  readonly facts: Readonly<Record<string, string | number>>
 
-  constructor(code: BrokerErrorCode, reason: string, options?: ErrorOptions & { retryAfterSeconds?: number }) {
+  constructor(code: BrokerErrorCode, reason: string, options: BrokerErrorOptions = {}) {
     super(`${code} (${reason})`, options)
     this.code = code
     this.reason = reason
-    this.retryAfterSeconds = options?.retryAfterSeconds
+    this.retryAfterSeconds = options.retryAfterSeconds
+    this.facts = options.facts ?? {}
   }
 
   /** HTTP status of {@link BrokerError.code}. */

@@ -182,7 +182,8 @@ describe('answers that say no', () => {
   it('U01 access denied: rejected, and nothing of the text gets out', async () => {
     sts.script = answer(errorXml('AccessDenied', 'User: arn:aws:iam::444455556666:user/broker is not authorized'), 403)
     const error = await issue().catch((e: unknown) => e)
-    expect(error).toMatchObject({ code: 'upstream_rejected', reason: 'upstream.access_denied' })
+    const facts = { aws_request_id: 'c6104cbe-af31-11e0-8154-cbc7ccf896c7', attempts: 1 }
+    expect(error).toMatchObject({ code: 'upstream_rejected', reason: 'upstream.access_denied', facts })
     expect(error).not.toHaveProperty('cause')
     expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/arn:|444455556666|authorized/)
     expect(sts.requests).toHaveLength(1)
@@ -534,6 +535,14 @@ describe('answers that do not fit', () => {
   ])('U17 assumed-role ARN: %s: rejected', async (_name, arn) => {
     sts.script = answer(assumeRoleXml({ arn }))
     await expect(issue()).rejects.toMatchObject({ code: 'upstream_rejected', reason: 'upstream.mismatch' })
+  })
+
+  it('U08 L18 a session that does not fit the grant is an orphan: it exists, and nobody gets it', async () => {
+    const onOrphan = jest.fn<(record: AuditRecord) => void>()
+    sts.script = answer(assumeRoleXml({ arn: 'arn:aws:sts::444455556666:assumed-role/reader/vm-1' }))
+    await expect(issue({}, { onOrphan })).rejects.toMatchObject({ reason: 'upstream.mismatch' })
+    const record = { event: 'orphan_grant', requestId: 'req-1', aws_access_key_id: SESSION.accessKeyId }
+    expect(onOrphan.mock.calls).toEqual([[expect.objectContaining(record)]])
   })
 
   it('U17 another source identity than ours: rejected', async () => {

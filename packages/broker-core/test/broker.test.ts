@@ -393,10 +393,11 @@ describe('createBroker', () => {
       expect(broker.records.map(({ event }) => event)).toEqual(['intent', 'deny'])
     })
 
-    it('passes on the code of an upstream refusal, and nothing else of it', async () => {
-      broker.issue = () => Promise.reject(new BrokerError('upstream_rejected', 'upstream.access_denied'))
+    it('U01 passes on the code of an upstream refusal, and nothing else of it; the record has its id', async () => {
+      const facts = { aws_request_id: 'c6104cbe', attempts: 1 }
+      broker.issue = () => Promise.reject(new BrokerError('upstream_rejected', 'upstream.access_denied', { facts }))
       expect(refusalOf(await v2())).toBe('502 upstream_rejected')
-      expect(broker.records.at(-1)).toMatchObject({ event: 'deny', reason: 'upstream.access_denied' })
+      expect(broker.records.at(-1)).toMatchObject({ event: 'deny', reason: 'upstream.access_denied', ...facts })
       broker.issue = () => Promise.reject(new Error(`boom ${SECRETS.sessionToken}`))
       expect(refusalOf(await v2())).toBe('500 internal')
     })

@@ -134,6 +134,7 @@ function sessionFor(grant: AwsGrant): Awaited<ReturnType<CredentialIssuer['issue
       SecretAccessKey: SECRETS.secretAccessKey,
       SessionToken: SECRETS.sessionToken,
       Expiration: new Date(expiresAt * 1000).toISOString(),
+      AssumedRoleArn: 'arn:aws:sts::111122223333:assumed-role/reader/hb-1',
     },
     expiresAt,
     audit: { aws_access_key_id: 'ASIAIOSFODNN7EXAMPLE' },

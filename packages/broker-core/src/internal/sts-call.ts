@@ -1,3 +1,4 @@
+import type { AssumeRoleCommandOutput } from '@aws-sdk/client-sts'
 /** One `issue()` on its way through the SDK, which hands it to our HTTP handler as its request options. */
 export interface StsCall {
   /** Name fixed by the SDK: ends retries and waits. */
@@ -11,6 +12,8 @@ export interface StsCall {
   retryAfterSeconds: number | undefined
   /** Gets a well-formed 200 answer that came after its attempt was given up. */
   readonly onLateAnswer: (text: string) => void
+  /** Gets an answer that does not fit the grant. */
+  readonly onRefusedAnswer: (answer: Pick<AssumeRoleCommandOutput, 'Credentials'>) => void
 }
 
 /** Why {@link StsCall.abortSignal} fired: `deadline` still waits for a late answer, `abandoned` doesn't. */

@@ -46,24 +46,29 @@ function fromTransport({ kind }: StsTransportError, call: StsCall): BrokerError 
 }
 
 function fromService(error: unknown, call: StsCall): BrokerError {
-  const { name, status } = describe(error)
+  const { name, status, requestId } = describe(error)
+  const facts = { attempts: call.attempts, ...(requestId === undefined ? {} : { aws_request_id: requestId }) }
   const rejected = REJECTED.get(name)
-  if (rejected !== undefined) return new BrokerError('upstream_rejected', rejected)
+  if (rejected !== undefined) return new BrokerError('upstream_rejected', rejected, { facts })
   const signer = SIGNER.get(name)
-  if (signer !== undefined) return new BrokerError('signer_unavailable', signer)
+  if (signer !== undefined) return new BrokerError('signer_unavailable', signer, { facts })
   if (THROTTLED.has(name) || status === 429) {
-    return new BrokerError('upstream_unavailable', 'upstream.throttled', { retryAfterSeconds: retryAfter(call) })
+    return new BrokerError('upstream_unavailable', 'upstream.throttled', { facts, retryAfterSeconds: retryAfter(call) })
   }
-  if (status === 200) return new BrokerError('upstream_rejected', 'upstream.format')
-  if (status >= 300 && status < 500) return new BrokerError('upstream_rejected', 'upstream.refused')
-  return new BrokerError('upstream_unavailable', 'upstream.server_error', { retryAfterSeconds: retryAfter(call) })
+  if (status === 200) return new BrokerError('upstream_rejected', 'upstream.format', { facts })
+  if (status >= 300 && status < 500) return new BrokerError('upstream_rejected', 'upstream.refused', { facts })
+  return new BrokerError('upstream_unavailable', 'upstream.server_error', {
+    facts,
+    retryAfterSeconds: retryAfter(call),
+  })
 }
 
-/** Name and HTTP status of an SDK error; `''` and 0 where it has none. */
-function describe(error: unknown): { name: string; status: number } {
-  if (!(error instanceof Error)) return { name: '', status: 0 }
-  const { $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } }
-  return { name: error.name.replace(/Exception$/, ''), status: $metadata?.httpStatusCode ?? 0 }
+/** Name, HTTP status and request id of an SDK error; `''` and 0 where it has none. */
+function describe(error: unknown): { name: string; status: number; requestId: string | undefined } {
+  if (!(error instanceof Error)) return { name: '', status: 0, requestId: undefined }
+  const { $metadata = {} } = error as Error & { $metadata?: { httpStatusCode?: number; requestId?: string } }
+  const requestId = /^[\w-]{1,64}$/.exec($metadata.requestId ?? '')?.[0]
+  return { name: error.name.replace(/Exception$/, ''), status: $metadata.httpStatusCode ?? 0, requestId }
 }
 
 function retryAfter({ retryAfterSeconds = DEFAULT_RETRY_AFTER_SECONDS }: StsCall): number {
