@@ -15,12 +15,13 @@ export interface CallerIdentityCheckInit {
  * A `checkIdentity` that asks AWS whose the keys are (STS GetCallerIdentity), so that a broker gone rogue can't hand out keys
  * of an account of its own. Loads `@aws-sdk/client-sts`, an optional peer dependency, on first use.
  */
-export function callerIdentityCheck(init: CallerIdentityCheckInit) {
+export function callerIdentityCheck({ timeoutMs = 5_000, ...init }: CallerIdentityCheckInit) {
   return async (credentials: AwsCredentialIdentity, expected: { roleArn: string | undefined }): Promise<void> => {
     const { GetCallerIdentityCommand, STSClient } = await import('@aws-sdk/client-sts')
-    const client = new STSClient({ ...init, credentials, maxAttempts: 2 })
+    // AWS_ENDPOINT_URL is not asked: whoever sets our environment may be who we are on guard against.
+    const client = new STSClient({ ...init, credentials, maxAttempts: 2, ignoreConfiguredEndpointUrls: true })
     try {
-      const abortSignal = AbortSignal.timeout(init.timeoutMs ?? 5_000)
+      const abortSignal = AbortSignal.timeout(timeoutMs)
       const { Arn } = await client.send(new GetCallerIdentityCommand({}), { abortSignal })
       if (!isSessionOf(Arn, credentials, expected.roleArn)) {
         throw new EkmCredentialError('ERR_EKM_IDENTITY_MISMATCH', 'AWS says that the keys belong to somebody else')

@@ -7,7 +7,7 @@ import {
   retrying,
 } from '@hardbound/ekm-tls/client'
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from '@smithy/types'
-
+import { EkmCredentialError } from './errors.ts'
 import { asCredentialError } from './internal/as-credential-error.ts'
 import { type GoV1Fields, goV1Claims } from './internal/go-v1-claims.ts'
 import { readCredentials } from './internal/read-credentials.ts'
@@ -29,11 +29,12 @@ export interface FromEkmInit {
   /** What only Go-v1 sends. */
   goV1?: GoV1Fields
   /**
-   * Looks whether the keys are whose they should be, before anybody uses them; throws if not. The role in the broker's
-   * answer is always checked; {@link callerIdentityCheck} also asks AWS.
+   * Looks whether the keys are whose they should be, before anybody uses them; throws if not, which is
+   * `ERR_EKM_IDENTITY_MISMATCH`. The role in the broker's answer is always checked; {@link callerIdentityCheck} also
+   * asks AWS.
    */
   checkIdentity?: (credentials: AwsCredentialIdentity, expected: { roleArn: string | undefined }) => Promise<void>
-  /** For everything, retries included, in milliseconds. Default: 30 000. */
+  /** For everything, retries and `checkIdentity` included, in milliseconds. Default: 30 000. */
   timeoutMs?: number
   /** Tries in all while the broker is unreachable or overloaded. Default: 3. */
   maxAttempts?: number
@@ -41,6 +42,8 @@ export interface FromEkmInit {
   clock?: () => number
 }
 
+/** The longest that Node's timers can wait. */
+const MAX_TIMER_MS = 2_147_483_647
 const ROLE_ARN = /^arn:aws[\w-]*:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/
 
 /**
@@ -52,13 +55,16 @@ const ROLE_ARN = /^arn:aws[\w-]*:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/
  * @returns A provider that throws {@link EkmCredentialError}.
  */
 export function fromEkm(init: FromEkmInit): AwsCredentialIdentityProvider {
-  const { roleArn, durationSeconds = 3600, protocol = 'v2', clock = Date.now, timeoutMs = 30_000, maxAttempts } = init
+  const { roleArn, durationSeconds = 3600, protocol = 'v2', clock = Date.now } = init
+  const { checkIdentity, timeoutMs = 30_000, maxAttempts = 3 } = init
   if (typeof init.audience !== 'string' || init.audience === '') throw new TypeError('"audience" is required')
   if (roleArn !== undefined && !ROLE_ARN.test(roleArn)) throw new TypeError('"roleArn" must be the ARN of an IAM role')
   if (!Number.isInteger(durationSeconds) || durationSeconds < 900 || durationSeconds > 43_200) {
     throw new RangeError(`"durationSeconds" must be 900 to 43200, got ${durationSeconds}`)
   }
   if (protocol !== 'v2' && protocol !== 'go-v1') throw new TypeError('"protocol" must be v2 or go-v1')
+  if (!(timeoutMs >= 1 && timeoutMs <= MAX_TIMER_MS)) throw new RangeError('"timeoutMs" must be 1 to 2147483647')
+  if (!(Number.isInteger(maxAttempts) && maxAttempts >= 1)) throw new RangeError('"maxAttempts" must be 1 or more')
   assertConnectInit(init.broker)
   const client: BrokerClientInit = {
     broker: init.broker,
@@ -74,16 +80,29 @@ export function fromEkm(init: FromEkmInit): AwsCredentialIdentityProvider {
   const fetchCredentials = async (): Promise<AwsCredentialIdentity> => {
     const signal = AbortSignal.timeout(timeoutMs)
     try {
-      const retry = { signal, ...(maxAttempts === undefined ? {} : { maxAttempts }) }
-      const answer = await retrying(() => requestCredentials(client, want(), { signal }), retry)
+      const answer = await retrying(() => requestCredentials(client, want(), { signal }), { signal, maxAttempts })
       const credentials = readCredentials(answer, { protocol, roleArn, durationSeconds, now: clock() })
-      await init.checkIdentity?.(credentials, { roleArn })
+      if (checkIdentity !== undefined) await confirm(() => checkIdentity(credentials, { roleArn }), signal)
       return credentials
     } catch (cause) {
       throw asCredentialError(cause, { broker: String(init.broker.url), roleArn, timedOut: signal.aborted })
     }
   }
   return shareInFlight(fetchCredentials)
+}
+
+/** Keys that nobody vouched for in time are not used. */
+async function confirm(check: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  const late = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('nobody confirmed in time')), { once: true })
+  })
+  try {
+    signal.throwIfAborted()
+    await Promise.race([late, (async () => check())()])
+  } catch (cause) {
+    if (cause instanceof EkmCredentialError || signal.aborted) throw cause
+    throw new EkmCredentialError('ERR_EKM_IDENTITY_MISMATCH', '"checkIdentity" did not accept the keys', { cause })
+  }
 }
 
 /** Callers that arrive while one request is under way get its outcome. Nothing is kept afterwards. */

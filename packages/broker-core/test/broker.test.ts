@@ -315,6 +315,8 @@ describe('createBroker', () => {
       const { status, body } = await goV1()
       expect(status).toBe(200)
       expect(body.endsWith('}')).toBe(true)
+      const fields = ['Version', 'AccessKeyId', 'SecretAccessKey', 'SessionToken', 'Expiration']
+      expect(Object.keys(JSON.parse(body) as object)).toEqual(fields)
       expect(broker.records[1]).toMatchObject({
         event: 'grant',
         protocol: 'go-v1',
