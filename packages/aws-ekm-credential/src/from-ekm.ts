@@ -63,8 +63,12 @@ export function fromEkm(init: FromEkmInit): AwsCredentialIdentityProvider {
     throw new RangeError(`"durationSeconds" must be 900 to 43200, got ${durationSeconds}`)
   }
   if (protocol !== 'v2' && protocol !== 'go-v1') throw new TypeError('"protocol" must be v2 or go-v1')
-  if (!(timeoutMs >= 1 && timeoutMs <= MAX_TIMER_MS)) throw new RangeError('"timeoutMs" must be 1 to 2147483647')
-  if (!(Number.isInteger(maxAttempts) && maxAttempts >= 1)) throw new RangeError('"maxAttempts" must be 1 or more')
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMER_MS) {
+    throw new RangeError(`"timeoutMs" must be 1 to ${MAX_TIMER_MS}, got ${timeoutMs}`)
+  }
+  if (!Number.isInteger(maxAttempts) || maxAttempts < 1) {
+    throw new RangeError(`"maxAttempts" must be 1 or more, got ${maxAttempts}`)
+  }
   assertConnectInit(init.broker)
   const client: BrokerClientInit = {
     broker: init.broker,

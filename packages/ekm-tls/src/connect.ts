@@ -3,7 +3,7 @@ import { type TLSSocket, connect as tlsConnect } from 'node:tls'
 import { type Channel, captureChannel } from './channel.ts'
 import { EkmTlsError } from './errors.ts'
 import type { Exporter } from './exporter.ts'
-import { requestOn } from './http.ts'
+import { requestOn, transferError } from './http.ts'
 import { deadlineError, withDeadline } from './internal/deadline.ts'
 import { dial } from './internal/dial.ts'
 import { type ConnectPlan, planConnection } from './internal/options.ts'
@@ -136,7 +136,6 @@ function handshake(
     socket.once('secureConnect', () => {
       signal.removeEventListener('abort', onAbort)
       socket.removeAllListeners('error').removeAllListeners('close')
-      socket.on('error', () => {}) // seen again by whoever uses the socket; never an uncaught one
       resolve(socket)
     })
     if (signal.aborted) onAbort()
@@ -172,12 +171,18 @@ function assertPin(channel: Channel, pins: readonly Buffer[]): void {
 
 function connection(plan: ConnectPlan, socket: TLSSocket, channel: Channel): EkmConnection {
   let used = false
+  let broken: Error | undefined
+  // Under TLS 1.3 a server refuses a client's certificate only after the client's handshake is over.
+  socket.on('error', (error: Error) => {
+    broken ??= error
+  })
   return {
     channel,
     async request(request) {
-      if (used || socket.destroyed) throw new EkmTlsError('ERR_EKM_CLOSED', 'the connection serves one request')
+      if (used) throw new EkmTlsError('ERR_EKM_CLOSED', 'the connection serves one request')
       used = true
-      return requestOn(socket, plan.url, request)
+      if (socket.destroyed) throw transferError(broken)
+      return requestOn(socket, plan.url, request, () => broken)
     },
     close() {
       used = true

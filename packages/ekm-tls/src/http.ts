@@ -7,9 +7,15 @@ import { deadlineError, withDeadline } from './internal/deadline.ts'
 /**
  * One HTTP/1.1 exchange on a socket that is already open: no agent, no redirects, no proxy, a bounded answer.
  *
+ * @param broken What broke the socket before, if anything did.
  * @throws {EkmTlsError} `ERR_EKM_CLOSED`, `ERR_EKM_TLS`, `ERR_EKM_TIMEOUT`, `ERR_EKM_ABORTED` or `ERR_EKM_RESPONSE`.
  */
-export function requestOn(socket: TLSSocket, url: URL, init: EkmRequest): Promise<EkmResponse> {
+export function requestOn(
+  socket: TLSSocket,
+  url: URL,
+  init: EkmRequest,
+  broken: () => Error | undefined,
+): Promise<EkmResponse> {
   const signal = withDeadline(init.timeoutMs ?? 15_000, init.signal)
   const limit = init.maxResponseBytes ?? 65_536
   const body = init.body ?? new Uint8Array(0)
@@ -28,10 +34,10 @@ export function requestOn(socket: TLSSocket, url: URL, init: EkmRequest): Promis
     request.once('response', (response) => {
       readBody(response, limit).then(
         (whole) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: whole }),
-        (cause: unknown) => fail(transferError(cause, signal)),
+        (cause: unknown) => fail(transferError(broken() ?? cause, signal)),
       )
     })
-    request.once('error', (cause) => fail(transferError(cause, signal)))
+    request.once('error', (cause) => fail(transferError(broken() ?? cause, signal)))
     request.end(body)
   })
 }
@@ -47,14 +53,15 @@ async function readBody(response: IncomingMessage, limit: number): Promise<Buffe
   return Buffer.concat(chunks)
 }
 
-function transferError(cause: unknown, signal: AbortSignal): EkmTlsError {
+/** Why there is no answer. The parser's own errors are left out: they hold what was received (`rawPacket`). */
+export function transferError(cause: unknown, signal?: AbortSignal): EkmTlsError {
   if (cause instanceof EkmTlsError) return cause
-  if (signal.aborted) return deadlineError(signal, 'waiting for the answer')
+  if (signal?.aborted) return deadlineError(signal, 'waiting for the answer')
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
   if (code.startsWith('ERR_SSL_')) {
     // Under TLS 1.3 a server refuses a client's certificate only after the client's handshake is over.
     return new EkmTlsError('ERR_EKM_TLS', 'the server refused the connection by a TLS alert', { cause })
   }
-  if (code.startsWith('HPE_')) return new EkmTlsError('ERR_EKM_RESPONSE', 'the answer is not HTTP/1.1', { cause })
+  if (code.startsWith('HPE_')) return new EkmTlsError('ERR_EKM_RESPONSE', 'the answer is not HTTP/1.1')
   return new EkmTlsError('ERR_EKM_CLOSED', 'the connection ended before the answer was whole', { cause })
 }

@@ -86,7 +86,10 @@ function post(
     }
     request.once('error', fail)
     request.once('response', (response) => {
-      readText(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), fail)
+      readText(response).then(
+        (text) => resolve({ status: response.statusCode ?? 0, text }),
+        (cause: unknown) => fail(signal.aborted || cause instanceof BrokerClientError ? cause : cutOff()),
+      )
     })
     request.end(body)
   })
@@ -95,8 +98,14 @@ function post(
 function postError(cause: unknown, socketPath: string, signal: AbortSignal): Error {
   if (cause instanceof BrokerClientError) return cause
   if (signal.aborted) return deadlineError(signal, 'waiting for the launcher')
+  // The parser's errors hold what was received, which may be a token.
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  if (code.startsWith('HPE_')) return new BrokerClientError('ERR_ATTESTATION_REFUSED', 'the launcher speaks no HTTP')
   return new BrokerClientError('ERR_ATTESTATION_UNAVAILABLE', `cannot talk to the launcher at ${socketPath}`, { cause })
 }
+
+const cutOff = (): BrokerClientError =>
+  new BrokerClientError('ERR_ATTESTATION_REFUSED', 'the launcher stopped in the middle of its answer')
 
 async function readText(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []

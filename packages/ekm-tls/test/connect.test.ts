@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { createServer as createHttpServer, type Server } from 'node:http'
 import { createServer as createTcpServer, connect as netConnect } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
+import { inspect } from 'node:util'
 import type { TestPki } from '@hardbound/testkit'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { connectEkm, type EkmConnectInit } from '../src/index.ts'
@@ -160,7 +162,9 @@ describe('connectEkm', () => {
   it('T01 says that the server wants a certificate', async () => {
     const strict = await startServer(pki, { options: { ca: pki.caPem, requestCert: true, rejectUnauthorized: true } })
     const connection = await connectEkm({ url: strict.url, address: `127.0.0.1:${strict.port}`, ca: pki.caPem })
-    await expect(connection.request({})).rejects.toMatchObject({ code: expect.stringMatching(/ERR_EKM_(TLS|CLOSED)/) })
+    await once(strict.server, 'tlsClientError')
+    await new Promise((resolve) => setImmediate(resolve)) // as while the launcher works: the alert arrives before the request
+    await expect(connection.request({})).rejects.toMatchObject({ code: 'ERR_EKM_TLS' })
     expect(strict.requests).toEqual([])
     connection.close()
     await strict.close()
@@ -184,6 +188,19 @@ describe('connectEkm', () => {
       late.close()
       told.close()
       await mute.close()
+    })
+    it('L05 keeps what it received out of the error when that is no HTTP', async () => {
+      const odd = await startServer(pki)
+      odd.server.removeAllListeners('request')
+      odd.server.on('request', (request) => request.socket.end('HTTP/1.1 200 OK\r\ncanary-in-the-answer\r\n\r\n'))
+      const connection = await connectEkm({ url: odd.url, address: `127.0.0.1:${odd.port}`, ca: pki.caPem })
+      const error = await connection.request({}).catch((it: unknown) => it)
+      expect(error).toMatchObject({ code: 'ERR_EKM_RESPONSE' })
+      const printed = inspect(error, { depth: 9, showHidden: true })
+      expect(printed).not.toContain('canary')
+      expect(printed).not.toContain(Buffer.from('canary').toString('hex').match(/../g)!.join(' '))
+      connection.close()
+      await odd.close()
     })
     it('says that the connection ended', async () => {
       const rude = await startServer(pki)

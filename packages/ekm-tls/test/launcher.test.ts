@@ -46,6 +46,8 @@ describe('confidentialSpaceLauncher', () => {
     ['C01 500 with text that looks like a token', (_q, r) => r.writeHead(500).end('e30.e30.c2ln')],
     ['C01 200 with text', (_q, r) => r.end('no token today')],
     ['C01 200 with nothing', (_q, r) => r.end()],
+    ['C02 half a token', (_q, r) => r.write('e30.e30', () => r.destroy())],
+    ['no HTTP', (q) => q.socket.end('HTTP/1.1 200 OK\r\ne30.e30.c2ln\r\n\r\n')],
     ['C02 more than 64 KiB', (_q, r) => r.end('a'.repeat(70_000))],
   ])('refuses %s', async (_name, fault) => {
     launcher.fault = fault
