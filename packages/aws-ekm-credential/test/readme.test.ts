@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3'
 import { GetCallerIdentityCommand, type STSClient } from '@aws-sdk/client-sts'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { EkmCredentialError, type EkmCredentialErrorCode } from '../src/index.ts'
@@ -24,8 +25,8 @@ afterAll(async () => {
 })
 
 /** Runs a block of the README as it stands there, but for host names and paths. */
-async function runBlock<T>(index: number): Promise<T> {
-  const block = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)][index]![1]!
+async function runBlock<T>(index: number, text = readme): Promise<T> {
+  const block = [...text.matchAll(/```ts\n([\s\S]*?)```/g)][index]![1]!
   const endpoint = `endpoint: '${harness.aws.endpoint}'`
   const socketPath = JSON.stringify(harness.launcher.socketPath)
   const code = block
@@ -35,8 +36,12 @@ async function runBlock<T>(index: number): Promise<T> {
     .replace('/etc/hardbound/broker-ca.pem', join(folder, 'ca.pem'))
     .replace("'/run/container_launcher/teeserver.sock'", socketPath)
     .replace('    roleArn:', `    attestation: confidentialSpaceLauncher({ socketPath: ${socketPath} }),\n    roleArn:`)
+    .replace(
+      'fromEkm({ broker,',
+      `fromEkm({ attestation: confidentialSpaceLauncher({ socketPath: ${socketPath} }), broker,`,
+    )
     .replace('import { fromEkm }', 'import { confidentialSpaceLauncher, fromEkm }')
-  const file = join(folder, `example-${index}.ts`)
+  const file = join(folder, `example-${index}-${text.length}.ts`)
   await writeFile(file, code)
   return (await import(file)) as T
 }
@@ -45,6 +50,13 @@ describe('README', () => {
   it('lists a bucket', async () => {
     const { keys } = await runBlock<{ keys: string[] }>(0)
     expect(keys).toEqual(['one.txt', 'two.txt'])
+  })
+
+  it('of the project: three lines, and a client has credentials', async () => {
+    const { s3 } = await runBlock<{ s3: S3Client }>(0, await readFile(here('../../../README.md'), 'utf8'))
+    const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket: 'reports' }))
+    s3.destroy()
+    expect(Contents).toHaveLength(2)
   })
 
   it('goes through a chain, and has AWS confirm whose the keys are', async () => {
