@@ -12,11 +12,11 @@ export async function startServer(
   const [command, ...rest] = pinned
     ? ['/usr/bin/taskset', '-c', '0', process.execPath, ...args]
     : [process.execPath, ...args]
-  const child = spawn(command!, rest, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env.PATH, ...env } })
-  for await (const line of createInterface({ input: child.stderr! })) {
+  const child = spawn(command, rest, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env.PATH, ...env } })
+  for await (const line of createInterface({ input: child.stderr })) {
     const port = /"port":(\d+)/.exec(line)?.[1]
     if (port !== undefined) {
-      child.stderr!.resume()
+      child.stderr.resume()
       return { child, port: Number(port) }
     }
     process.stderr.write(`${line}\n`)
