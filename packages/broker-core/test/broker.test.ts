@@ -50,7 +50,7 @@ describe('createBroker', () => {
     expect(broker.records).toEqual([expect.objectContaining({ event: 'deny', reason, requestId: expect.any(String) })])
   }
 
-  it('G1 grants what the rule says, and records it before the answer leaves', async () => {
+  it('G1 H22 grants what the rule says, and records it before the answer leaves', async () => {
     const { status, headers, body } = await v2()
     expect(status).toBe(200)
     expect(headers).toMatchObject({
@@ -77,7 +77,7 @@ describe('createBroker', () => {
   })
 
   describe('binding', () => {
-    it('E01 refuses a token that a relay with its own valid certificate passes on', async () => {
+    it('E01 E22 refuses a token that a relay with its own valid certificate passes on', async () => {
       const own = await broker.pki.issue({ commonName: 'relay', dns: ['broker.example.com'], ip: ['127.0.0.1'] })
       const relay = await startRelay({
         ...own,
@@ -196,7 +196,12 @@ describe('createBroker', () => {
       ['K15 another audience', { audience: 'https://other.example.com' }, '401 attestation_rejected', 'jwt.aud'],
       ['K14 another issuer', { claims: { iss: 'https://accounts.google.com' } }, '401 attestation_rejected', 'jwt.iss'],
       ['K11 an expired token', { claims: { exp: 1 } }, '401 attestation_rejected', 'jwt.exp'],
-      ['K04 a debug image', { claims: { dbgstat: 'enabled' } }, '403 policy_denied', 'claim.dbgstat'],
+      [
+        'K04 K24 a debug image, though the policy says nothing of it',
+        { claims: { dbgstat: 'enabled' } },
+        '403 policy_denied',
+        'claim.dbgstat',
+      ],
       ['K05 a plain VM', { claims: { swname: 'GCE' } }, '403 policy_denied', 'claim.swname'],
       ['K07 no secure boot', { claims: { secboot: false } }, '403 policy_denied', 'claim.secboot'],
     ])('refuses %s', async (_name, it, code, reason) => {

@@ -17,16 +17,18 @@ describe('bindingNonce', () => {
     expect(bindingNonce(channelOf(it), Buffer.from(it.request, 'utf8'))).toBe(it.nonce)
   })
 
-  it('E14 E28 commits to every part: a change of any one of them changes the nonce', () => {
+  it('E14 E28 E30 commits to every part: a change of any one of them changes the nonce', () => {
     const base = channelOf(vectors.v2[1]!)
     const request = Buffer.from(vectors.v2[1]!.request)
     const flip = (value: Uint8Array): Uint8Array => value.map((octet, i) => (i === 0 ? octet ^ 1 : octet))
+    const swapped = { ...base, serverSpkiSha256: base.clientSpkiSha256!, clientSpkiSha256: base.serverSpkiSha256 }
     const nonces = [
       bindingNonce(base, request),
       bindingNonce({ ...base, ekm: flip(base.ekm) }, request),
       bindingNonce({ ...base, serverSpkiSha256: flip(base.serverSpkiSha256) }, request),
       bindingNonce({ ...base, clientSpkiSha256: flip(base.clientSpkiSha256!) }, request),
       bindingNonce({ ...base, clientSpkiSha256: undefined }, request),
+      bindingNonce(swapped, request), // the same connection as its other end would have it
       bindingNonce(base, Buffer.concat([request, Buffer.from(' ')])),
     ]
     expect(new Set(nonces).size).toBe(nonces.length)

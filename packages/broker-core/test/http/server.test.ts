@@ -128,7 +128,7 @@ describe('createBrokerServer: HTTP', () => {
         }),
       ).toBe('200')
     })
-    it('shorter than they say', async () => {
+    it('H15 shorter than they say', async () => {
       expect(await exchange(http('{}', { headers: { 'content-length': '3' } }))).toBe('408 request_timeout')
       expectOneRecord()
     })
@@ -149,7 +149,7 @@ describe('createBrokerServer: HTTP', () => {
     ['no host', http('', { headers: { host: undefined } })],
     ['two hosts', http('', { headers: { host: 'a\r\nhost: b' } })],
     ['H24 an upgrade', http('{}', { headers: { connection: 'upgrade', upgrade: 'h2c' } })],
-    ['HTTP/2 by prior knowledge', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+    ['H19 HTTP/2 by prior knowledge', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
   ])('H11 refuses %s, and nothing behind it is a request', async (_name, text) => {
     const client = await connectRaw(broker)
     client.write(text + http(v2Body(broker, client)))
@@ -366,7 +366,7 @@ describe('createBrokerServer: TLS', () => {
     await strict.close()
   })
 
-  it('T07 T09 needs the certificate that the rule names', async () => {
+  it('T07 T08 T09 needs the certificate that the rule names, by the exact name of the exact kind', async () => {
     const [known, unknown] = await Promise.all([
       broker.pki.issue({ commonName: 'known', usage: 'client', uri: ['spiffe://example.com/reader'] }),
       broker.pki.issue({
