@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { createTestPki } from '@hardbound/testkit'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { createRemoteKeySet, type KeySetAlarm, type RemoteKeySetInit } from '../src/index.ts'
 import { KEYS_UNAVAILABLE, makeKey, type TestKey } from './helpers.ts'
 
@@ -175,6 +175,11 @@ describe('createRemoteKeySet', () => {
         setImmediate(() => response.destroy())
       },
     ],
+    [
+      'another protocol',
+      (response) =>
+        response.socket?.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
+    ],
     ['Y13 a redirect', (response) => response.writeHead(302, { location: url }).end()],
   ])('Y07 keeps the old set and raises an alarm for %s', async (_, bad) => {
     const keys = open()
@@ -241,6 +246,25 @@ describe('createRemoteKeySet', () => {
     }
     expect(await keys.getKey('no-alg')).toMatchObject({ alg: undefined })
     expect(await keys.getKey('verify')).toMatchObject({ alg: 'RS256' })
+  })
+
+  it('leaves out keys so large that verifying with them would take long', async () => {
+    const n = Buffer.alloc(1_040, 0xff).toString('base64url')
+    answer = send(JSON.stringify({ keys: [{ ...second.jwk, kid: 'huge', n }, second.jwk] }))
+    const keys = open()
+    expect(await keys.getKey('second')).toBeDefined()
+    expect(await keys.getKey('huge')).toBeUndefined()
+  })
+
+  it('T17 Y13 refuses a certificate that it does not trust, whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
+    const warning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+    try {
+      await expect(open({ ca: otherCa }).getKey('first')).rejects.toEqual(KEYS_UNAVAILABLE)
+    } finally {
+      delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
+      warning.mockRestore()
+    }
   })
 
   it('Y13 refuses a certificate of another authority, and one for another name', async () => {

@@ -1,4 +1,4 @@
-import { assertConnectInit } from '@hardbound/ekm-tls'
+import { assertConnectInit, withDeadline } from '@hardbound/ekm-tls'
 import {
   type AttestationSource,
   type BrokerClientInit,
@@ -81,30 +81,27 @@ export function fromEkm(init: FromEkmInit): AwsCredentialIdentityProvider {
       ? goV1Claims(init.goV1 ?? {}, roleArn, durationSeconds)
       : { target: 'aws', ...(roleArn === undefined ? {} : { role_arn: roleArn }), duration_seconds: durationSeconds }
 
-  const fetchCredentials = async (): Promise<AwsCredentialIdentity> => {
-    const signal = AbortSignal.timeout(timeoutMs)
-    try {
-      const answer = await retrying(() => requestCredentials(client, want(), { signal }), { signal, maxAttempts })
-      const credentials = readCredentials(answer, { protocol, roleArn, durationSeconds, now: clock() })
-      if (checkIdentity !== undefined) await confirm(() => checkIdentity(credentials, { roleArn }), signal)
-      return credentials
-    } catch (cause) {
-      throw asCredentialError(cause, { broker: String(init.broker.url), roleArn, timedOut: signal.aborted })
-    }
+  const fetchCredentials = async (signal: AbortSignal): Promise<AwsCredentialIdentity> => {
+    const answer = await retrying(() => requestCredentials(client, want(), { signal }), { signal, maxAttempts })
+    const credentials = readCredentials(answer, { protocol, roleArn, durationSeconds, now: clock() })
+    if (checkIdentity !== undefined) await confirm(() => checkIdentity(credentials, { roleArn }))
+    return credentials
   }
-  return shareInFlight(fetchCredentials)
+  return shareInFlight(async () => {
+    try {
+      return await withDeadline({ timeoutMs, doing: 'getting credentials' }, fetchCredentials)
+    } catch (cause) {
+      throw asCredentialError(cause, { broker: String(init.broker.url), roleArn })
+    }
+  })
 }
 
-/** Keys that nobody vouched for in time are not used. */
-async function confirm(check: () => Promise<void>, signal: AbortSignal): Promise<void> {
-  const late = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Error('nobody confirmed in time')), { once: true })
-  })
+/** Keys that nobody vouched for are not used. */
+async function confirm(check: () => Promise<void>): Promise<void> {
   try {
-    signal.throwIfAborted()
-    await Promise.race([late, (async () => check())()])
+    await check()
   } catch (cause) {
-    if (cause instanceof EkmCredentialError || signal.aborted) throw cause
+    if (cause instanceof EkmCredentialError) throw cause
     throw new EkmCredentialError('ERR_EKM_IDENTITY_MISMATCH', '"checkIdentity" did not accept the keys', { cause })
   }
 }

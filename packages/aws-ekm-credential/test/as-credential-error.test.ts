@@ -7,7 +7,7 @@ import { asCredentialError } from '../src/internal/as-credential-error.ts'
 import { ACCOUNT, type Harness, REGION, ROLE, rejection, startHarness } from './harness.ts'
 import { type Answer, keysFor, startScriptedBroker } from './scripted-broker.ts'
 
-const about = { broker: 'https://broker.example.com', roleArn: ROLE, timedOut: false }
+const about = { broker: 'https://broker.example.com', roleArn: ROLE }
 
 describe('asCredentialError', () => {
   it.each<[BrokerClientErrorCode | EkmTlsErrorCode, string, boolean]>([
@@ -55,10 +55,10 @@ describe('asCredentialError', () => {
     expect(error.message).toBe('no credentials for the role of this workload from https://broker.example.com')
   })
 
-  it('leaves its own errors as they are, and puts the time limit first otherwise', () => {
+  it('leaves its own errors as they are, and takes an abort between two tries for the time limit', () => {
     const own = new EkmCredentialError('ERR_EKM_RESPONSE', 'x')
-    expect(asCredentialError(own, { ...about, timedOut: true })).toBe(own)
-    expect(asCredentialError(new Error('aborted'), { ...about, timedOut: true }).code).toBe('ERR_EKM_TIMEOUT')
+    expect(asCredentialError(own, about)).toBe(own)
+    expect(asCredentialError(new DOMException('aborted', 'AbortError'), about).code).toBe('ERR_EKM_TIMEOUT')
   })
 })
 

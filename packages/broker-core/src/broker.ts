@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { AttestationError, type AttestationVerifier, type VerifiedAttestation } from '@hardbound/attestation-verify'
-import type { Channel } from '@hardbound/ekm-tls'
+import { type Channel, orAborted } from '@hardbound/ekm-tls'
 import { attestationFacts, type Facts, grantFacts, peerFacts } from './audit-facts.ts'
 import { assertBound, expectedNonces } from './bind.ts'
 import { BrokerError } from './errors.ts'
@@ -85,16 +85,21 @@ export function createBroker(init: BrokerInit): Broker {
     await audit.append({ event: 'intent', ...facts })
     call.signal.throwIfAborted()
     // 6. Issue.
-    const issued = await issuer.issue(decision.grant, { requestId: call.requestId, signal: call.signal })
+    const issued = await orAborted(
+      call.signal,
+      issuer.issue(decision.grant, { requestId: call.requestId, signal: call.signal }),
+    ).catch(upstreamSilent(call.signal))
+    Object.assign(facts, issued.audit)
     // 7. Nothing leaves unless it is recorded.
-    await audit.append({ event: 'grant', ...facts, ...issued.audit, expires_at: issued.expiresAt })
+    await audit.append({ event: 'grant', ...facts, expires_at: issued.expiresAt })
     return call.protocol === 'go-v1' ? { ...issued, body: goV1Body(issued.body) } : issued
   }
 
   async function verify(parsed: ParsedRequest, audience: string, signal: AbortSignal): Promise<VerifiedAttestation> {
     try {
-      return await verifier.verify(parsed.attestation, { audience }, { signal })
+      return await orAborted(signal, verifier.verify(parsed.attestation, { audience }, { signal }))
     } catch (cause) {
+      if (signal.aborted) throw cause
       throw attestationRefusal(cause)
     }
   }
@@ -141,6 +146,14 @@ const OUTCOMES = new Map<string, 'unknown_outcome' | 'abandoned'>([
 
 const parse = (call: GrantCall): ParsedRequest =>
   call.protocol === 'v2' ? parseV2Request(call.body) : parseGoV1Request(call.body, call.channel.ekm)
+
+/** An issuer that did not obey its signal: nobody knows what upstream did. */
+const upstreamSilent =
+  (signal: AbortSignal) =>
+  (cause: unknown): never => {
+    if (signal.aborted && cause === signal.reason) throw new BrokerError('upstream_timeout', 'upstream.unknown_outcome')
+    throw cause
+  }
 
 /** The Go programs know five fields of AWS credentials. */
 function goV1Body({ AssumedRoleArn: _, ...body }: IssuedCredential['body']): IssuedCredential['body'] {

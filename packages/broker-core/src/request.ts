@@ -116,7 +116,7 @@ function objectOf(octets: Uint8Array, bounds: { maxBytes: number; maxDepth: numb
 }
 
 function stringOf(value: JsonValue | undefined, where: string): string {
-  if (typeof value !== 'string' || value === '' || value.length > 2_048 + 2_048) throw invalid(where)
+  if (typeof value !== 'string' || value === '') throw invalid(where)
   return value
 }
 

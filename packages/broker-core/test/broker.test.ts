@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { bindingNonce } from '@hardbound/ekm-tls'
 import { startRelay } from '@hardbound/testkit'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
@@ -372,6 +373,24 @@ describe('createBroker', () => {
       expectDenied(reason)
     })
 
+    it.each(['none', 'HS512'])(
+      'J01 J03 refuses a request token whose header says %s, however it is signed',
+      async (alg) => {
+        const answer = await ask(
+          broker,
+          ({ goV1Ekm }) => {
+            const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+            const signed = `${encode({ alg, typ: 'JWT' })}.${encode({ use_assume_role: true, duration: 900 })}`
+            const mac = createHmac('sha256', goV1Ekm).update(signed).digest('base64url')
+            return JSON.stringify({ token_jwt: `${signed}.${mac}`, attestation_jwt: 'e30.e30.e30' })
+          },
+          '/token',
+        )
+        expect(refusalOf(answer)).toBe('400 invalid_request')
+        expectDenied('token_jwt.alg')
+      },
+    )
+
     it('is off unless turned on', async () => {
       const plain = await startBroker()
       const answer = await ask(plain, (client) => goV1Body(plain, client), '/token')
@@ -398,6 +417,8 @@ describe('createBroker', () => {
       expect(refusalOf(answer)).toBe('503 audit_unavailable')
       expect(answer.body).not.toContain('canary')
       expect(broker.records.map(({ event }) => event)).toEqual(['intent', 'deny'])
+      // The session exists, and nobody has it: L18.
+      expect(broker.records[1]).toMatchObject({ aws_access_key_id: 'ASIAIOSFODNN7EXAMPLE' })
     })
 
     it('U01 passes on the code of an upstream refusal, and nothing else of it; the record has its id', async () => {
@@ -413,6 +434,24 @@ describe('createBroker', () => {
       broker.issue = () => Promise.reject(new BrokerError('upstream_timeout', 'upstream.unknown_outcome'))
       expect(refusalOf(await v2())).toBe('504 upstream_timeout')
       expect(broker.records.at(-1)).toMatchObject({ event: 'unknown_outcome' })
+    })
+
+    it('U09 asks nothing upstream when the client left while the intent was recorded', async () => {
+      const client = await connectRaw(broker)
+      const recorded = new Promise<void>((resolve) => {
+        broker.append = async (record) => {
+          broker.records.push(record)
+          if (record.event !== 'intent') return resolve()
+          client.destroy()
+          await client.ended
+          // The server's end closes a few turns later than the client's.
+          for (let turns = 0; turns < 50; turns++) await new Promise((next) => setImmediate(next))
+        }
+      })
+      client.write(http(v2Body(broker, client)))
+      await recorded
+      expect(broker.grants).toEqual([])
+      expect(broker.records.at(-1)).toMatchObject({ event: 'abandoned' })
     })
 
     it('U09 stops asking upstream when the client has left, and records it', async () => {

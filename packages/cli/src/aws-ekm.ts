@@ -8,10 +8,12 @@ import { type EkmFlags, ekmInitOf, parseEkmFlags } from './internal/ekm-flags.ts
 
 async function main(args: string[]): Promise<void> {
   process.removeAllListeners('warning') // stderr is for the reason of a failure
+  process.exitCode = 1 // until there is something to show: ending in silence must not look like success
   process.stdout.on('error', () => fail(1, 'whoever started this does not read its output'))
   try {
     const flags = parseEkmFlags(args)
     process.stdout.write(flags.help === true ? AWS_EKM_HELP : await credentials(flags))
+    process.exitCode = 0
   } catch (error) {
     if (error instanceof EkmCredentialError) return fail(1, `${error.message} [${error.code}]`)
     if (!(error instanceof CliError)) return fail(1, 'internal error') // its message may quote what it was given

@@ -1,4 +1,5 @@
 import {
+  type AuditRecord,
   type AuditSink,
   type BrokerServer,
   createAwsIssuer,
@@ -9,6 +10,7 @@ import {
 import type { Logger } from 'pino'
 import type { BrokerConfig } from './broker-config.ts'
 import { CliError } from './cli-error.ts'
+import { createLateAuditSink } from './internal/late-audit-sink.ts'
 import { prepareBroker } from './prepare-broker.ts'
 
 /** A broker that listens. */
@@ -22,6 +24,9 @@ export interface RunningBroker {
 /**
  * Puts a broker together and lets it listen. It logs what an operator should know; grants and refusals are in the audit log.
  *
+ * The audit log is opened last: who has the port is the one broker that may write to it. A second one, started by mistake,
+ * would break the chain of the first. Requests that come in between wait.
+ *
  * @throws {ConfigError} with all problems of the configuration.
  * @throws {CliError} where the audit log or the port can't be had.
  */
@@ -31,7 +36,7 @@ export async function startBroker(config: BrokerConfig, log: Logger): Promise<Ru
   })
   for (const { path, problem } of parts.warnings) log.warn({ key: path }, `${path}: ${problem}`)
 
-  const audit = await openAudit(config)
+  const audit = createLateAuditSink()
   const aws = createAwsIssuer({
     ...parts.aws,
     onOrphan: (record) => void audit.append(record).catch(() => log.error('an orphan grant could not be audited')),
@@ -58,8 +63,10 @@ export async function startBroker(config: BrokerConfig, log: Logger): Promise<Ru
     await audit.close()
   }
   try {
-    await audit.append({ event: 'start', policy_version: parts.policy.version, node: process.versions.node })
     const { address, port } = await listen(server, config)
+    await audit.open(
+      openAudit(config, { event: 'start', policy_version: parts.policy.version, node: process.versions.node }),
+    )
     parts.verifier.ready() // fetches keys ahead of the first request
     return { host: address, port, close }
   } catch (error) {
@@ -68,7 +75,19 @@ export async function startBroker(config: BrokerConfig, log: Logger): Promise<Ru
   }
 }
 
-async function openAudit(config: BrokerConfig): Promise<AuditSink> {
+/** Opens the audit log, and writes its first record of this run. */
+async function openAudit(config: BrokerConfig, start: AuditRecord): Promise<AuditSink> {
+  const sink = await openAuditFile(config)
+  try {
+    await sink.append(start)
+    return sink
+  } catch (error) {
+    await sink.close()
+    throw error
+  }
+}
+
+async function openAuditFile(config: BrokerConfig): Promise<AuditSink> {
   const path = config.pathOf(config.audit.file)
   try {
     return await createFileAuditSink({ path })

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { type Folder, hardbound, makeBroker, makeFolder, ROLE } from './helpers.ts'
+import { type Folder, hardbound, makeBroker, makeFolder, POLICY, ROLE } from './helpers.ts'
 
 const DAY_MS = 86_400_000
 
@@ -41,6 +41,14 @@ describe('hardbound broker check', () => {
     expect(stdout).toContain('rule reader')
     expect(stdout).toContain(`${ROLE}, up to 3600 s`)
     expect(stdout).toContain('project numbers: 123456789012')
+  })
+
+  it('shows measurements one by one', async () => {
+    const [mrtd, rtmr1] = ['e', '1'].map((digit) => digit.repeat(96))
+    const workload = { issuer: 'intel', measurements: { mrtd: [mrtd], rtmr1: [rtmr1] } }
+    const policy = { ...POLICY, rules: [{ ...POLICY.rules[0], workload }] }
+    const { rules } = await check({ policy })
+    expect(rules).toMatchObject([{ to: expect.arrayContaining([`mrtd: ${mrtd}`, `rtmr1: ${rtmr1}`]) }])
   })
 
   it('does the same for scripts', async () => {

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
-import { startIssuer, type TestIssuer } from '@hardbound/testkit'
+import { startAws, startIssuer, startLauncher, type TestIssuer } from '@hardbound/testkit'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { type Folder, hardbound, makeBroker, makeFolder, runBroker, USER } from './helpers.ts'
+import { AUDIENCE, type Folder, hardbound, makeBroker, makeFolder, ROLE, runBroker, USER } from './helpers.ts'
 
 let folder: Folder
 let issuer: TestIssuer
@@ -102,10 +102,42 @@ describe('hardbound broker run', () => {
     expect(stderr).toContain(`hardbound: listen: 127.0.0.1 port ${port} is taken\n`)
   })
 
+  it('L13 a second broker with the same configuration leaves the audit log of the first alone', async () => {
+    const [aws, launcher] = await Promise.all([startAws(), startLauncher({ issuer })])
+    aws.addUser(USER)
+    aws.addRole({ arn: ROLE, trusts: [USER.arn] })
+    const same = { audit: { file: 'audit-twice.jsonl' }, aws: { ...made.config.aws, endpoint: aws.endpoint } }
+    const log = `${folder.path}/audit-twice.jsonl`
+    const first = await runBroker(await configure(same))
+    try {
+      const flags = ['--audience', AUDIENCE, '--ca', made.caFile, '--socket', launcher.socketPath]
+      const ask = () => hardbound(['aws', 'ekm', '--broker', first.url, ...flags])
+      expect(await ask()).toMatchObject({ code: 0 })
+
+      const before = await readFile(log, 'utf8')
+      const port = Number(new URL(first.url).port)
+      const second = await hardbound(['broker', 'run', '-c', await configure({ ...same, listen: { port } })])
+      expect(second).toMatchObject({ code: 1, stdout: '' })
+      expect(second.stderr).toContain(`hardbound: listen: 127.0.0.1 port ${port} is taken\n`)
+      expect(await readFile(log, 'utf8')).toBe(before)
+
+      expect(await ask()).toMatchObject({ code: 0, stderr: '' })
+      expect(await hardbound(['audit', 'verify', log])).toMatchObject({ code: 0 })
+    } finally {
+      await first.stop()
+      await Promise.all([aws.close(), launcher.close()])
+    }
+    expect(records(await readFile(log, 'utf8')).map(({ event }) => event)).toEqual([
+      ...['start', 'intent', 'grant'],
+      ...['intent', 'grant'],
+    ])
+  })
+
   it('L13 does not start without its audit log', async () => {
     const { code, stderr } = await hardbound(['broker', 'run', '-c', await configure({ audit: { file: '.' } })])
     expect(code).toBe(1)
     expect(stderr).toContain('audit.file')
+    expect(stderr).not.toContain('"listening"')
   })
 
   it('Y05 starts while the issuer is away', async () => {

@@ -1,10 +1,10 @@
 import { timingSafeEqual } from 'node:crypto'
 import { type TLSSocket, connect as tlsConnect } from 'node:tls'
 import { type Channel, captureChannel } from './channel.ts'
+import { deadlineError, withDeadline } from './deadline.ts'
 import { EkmTlsError } from './errors.ts'
 import type { Exporter } from './exporter.ts'
 import { requestOn, transferError } from './http.ts'
-import { deadlineError, withDeadline } from './internal/deadline.ts'
 import { dial } from './internal/dial.ts'
 import { type ConnectPlan, planConnection } from './internal/options.ts'
 
@@ -85,21 +85,23 @@ export function assertConnectInit(init: EkmConnectInit): void {
  */
 export async function connectEkm(init: EkmConnectInit): Promise<EkmConnection> {
   const plan = planConnection(init)
-  const signal = withDeadline(init.timeoutMs ?? 10_000, init.signal)
-  const tcp = await dial(plan.dialTo, plan.proxy, signal)
-  const socket = await handshake(plan, init, tcp, signal)
-  try {
-    assertPinned(socket, plan)
-    const channel = captureChannel(socket, 'client', init.exporter)
-    assertPin(channel, plan.pins)
-    if (socket.alpnProtocol !== 'http/1.1' && socket.alpnProtocol !== false) {
-      throw new EkmTlsError('ERR_EKM_ALPN', 'the server chose another protocol than HTTP/1.1')
-    }
-    return connection(plan, socket, channel)
-  } catch (error) {
-    socket.destroy()
-    throw error
+  const deadline = {
+    timeoutMs: init.timeoutMs ?? 10_000,
+    signal: init.signal,
+    doing: `connecting to ${plan.serverName}`,
   }
+  return withDeadline(deadline, async (signal) => {
+    const tcp = await dial(plan.dialTo, plan.proxy, signal)
+    const socket = await handshake(plan, init, tcp, signal)
+    try {
+      const channel = captureChannel(socket, 'client', init.exporter)
+      assertPin(channel, plan.pins)
+      return connection(plan, socket, channel)
+    } catch (error) {
+      socket.destroy()
+      throw error
+    }
+  })
 }
 
 function handshake(
@@ -154,13 +156,6 @@ function handshakeError(socket: TLSSocket, plan: ConnectPlan, cause: Error): Ekm
     return new EkmTlsError('ERR_EKM_ALPN', `${plan.serverName} does not speak HTTP/1.1`, { cause })
   }
   return new EkmTlsError('ERR_EKM_TLS', `the TLS handshake with ${plan.serverName} failed`, { cause })
-}
-
-/** The chain was verified, or there is a pin to verify instead. Never neither. */
-function assertPinned(socket: TLSSocket, plan: ConnectPlan): void {
-  if (!socket.authorized && plan.pins.length === 0) {
-    throw new EkmTlsError('ERR_EKM_UNTRUSTED', `the certificate of ${plan.serverName} is not trusted`)
-  }
 }
 
 function assertPin(channel: Channel, pins: readonly Buffer[]): void {

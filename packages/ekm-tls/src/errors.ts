@@ -5,7 +5,7 @@ export type EkmTlsErrorCode =
   | 'ERR_EKM_UNTRUSTED' // the peer's certificate is not the one that was pinned, or not for this name
   | 'ERR_EKM_PROTOCOL_VERSION' // not TLS 1.3
   | 'ERR_EKM_RESUMED' // the TLS session was resumed, so its keying material is not fresh
-  | 'ERR_EKM_ALPN' // the peer chose something other than HTTP/1.1
+  | 'ERR_EKM_ALPN' // the peer does not speak HTTP/1.1
   | 'ERR_EKM_NOT_ESTABLISHED' // keying material asked for before the handshake ended, or after the socket was gone
   | 'ERR_EKM_PROXY' // the proxy refused to CONNECT
   | 'ERR_EKM_TIMEOUT' // a deadline passed

@@ -1,8 +1,8 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { EkmRequest, EkmResponse } from './connect.ts'
+import { deadlineError, withDeadline } from './deadline.ts'
 import { EkmTlsError } from './errors.ts'
-import { deadlineError, withDeadline } from './internal/deadline.ts'
 
 /**
  * One HTTP/1.1 exchange on a socket that is already open: no agent, no redirects, no proxy, a bounded answer.
@@ -16,30 +16,37 @@ export function requestOn(
   init: EkmRequest,
   broken: () => Error | undefined,
 ): Promise<EkmResponse> {
-  const signal = withDeadline(init.timeoutMs ?? 15_000, init.signal)
   const limit = init.maxResponseBytes ?? 65_536
   const body = init.body ?? new Uint8Array(0)
-  return new Promise((resolve, reject) => {
-    const request = httpRequest({
-      createConnection: () => socket,
-      method: init.method ?? 'POST',
-      path: init.path ?? `${url.pathname}${url.search}`,
-      headers: { ...init.headers, host: url.host, 'content-length': body.length, connection: 'close' },
-      signal,
-    })
-    const fail = (error: EkmTlsError): void => {
-      request.destroy()
-      reject(error)
-    }
-    request.once('response', (response) => {
-      readBody(response, limit).then(
-        (whole) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: whole }),
-        (cause: unknown) => fail(transferError(broken() ?? cause, signal)),
-      )
-    })
-    request.once('error', (cause) => fail(transferError(broken() ?? cause, signal)))
-    request.end(body)
-  })
+  const deadline = { timeoutMs: init.timeoutMs ?? 15_000, signal: init.signal, doing: 'waiting for the answer' }
+  return withDeadline(
+    deadline,
+    (signal) =>
+      new Promise((resolve, reject) => {
+        const request = httpRequest({
+          createConnection: () => socket,
+          method: init.method ?? 'POST',
+          path: init.path ?? `${url.pathname}${url.search}`,
+          headers: { ...init.headers, host: url.host, 'content-length': body.length, connection: 'close' },
+          signal,
+        })
+        const fail = (cause: unknown): void => {
+          reject(transferError(broken() ?? cause, signal))
+          request.destroy()
+        }
+        request.once('response', (response) => {
+          const { statusCode: status = 0, headers } = response
+          readBody(response, limit).then((whole) => resolve({ status, headers, body: whole }), fail)
+        })
+        // Without a listener Node ends the request in silence: no response, no error.
+        request.once('upgrade', (_response, upgraded) => {
+          upgraded.destroy()
+          fail(new EkmTlsError('ERR_EKM_RESPONSE', 'the server wants another protocol'))
+        })
+        request.once('error', fail)
+        request.end(body)
+      }),
+  )
 }
 
 async function readBody(response: IncomingMessage, limit: number): Promise<Buffer> {

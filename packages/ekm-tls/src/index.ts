@@ -7,6 +7,7 @@ export {
   type EkmRequest,
   type EkmResponse,
 } from './connect.ts'
+export { type Deadline, orAborted, withDeadline } from './deadline.ts'
 export { EkmTlsError, type EkmTlsErrorCode } from './errors.ts'
 export { type Exporter, exportKeyingMaterial, GO_V1_EXPORTER, TLS_EXPORTER } from './exporter.ts'
 export { bindingNonce, goV1Nonces } from './nonce.ts'

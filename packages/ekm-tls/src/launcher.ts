@@ -1,9 +1,9 @@
-import { lstat, realpath, stat } from 'node:fs/promises'
+import { lstat, stat } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { dirname } from 'node:path'
 import type { AttestationSource } from './attestation-source.ts'
 import { BrokerClientError } from './client-errors.ts'
-import { deadlineError, withDeadline } from './internal/deadline.ts'
+import { deadlineError, withDeadline } from './deadline.ts'
 
 /** How to ask the Confidential Space launcher. */
 export interface ConfidentialSpaceLauncherInit {
@@ -31,10 +31,10 @@ export function confidentialSpaceLauncher(init: ConfidentialSpaceLauncherInit = 
   return {
     name: 'confidential-space',
     async getToken({ audience, nonces, signal }) {
-      const deadline = withDeadline(init.timeoutMs ?? 10_000, signal)
-      await assertTrustedSocket(socketPath)
       const body = JSON.stringify({ audience, token_type: tokenType, nonces })
-      const answer = await post(socketPath, path, body, deadline)
+      await assertTrustedSocket(socketPath)
+      const deadline = { timeoutMs: init.timeoutMs ?? 10_000, signal, doing: 'waiting for the launcher' }
+      const answer = await withDeadline(deadline, (until) => post(socketPath, path, body, until))
       // The launcher sends errors as text; the status is all that tells them from a token.
       if (answer.status !== 200) {
         throw new BrokerClientError('ERR_ATTESTATION_REFUSED', `the launcher answered ${answer.status} on ${path}`)
@@ -50,11 +50,9 @@ export function confidentialSpaceLauncher(init: ConfidentialSpaceLauncherInit = 
 
 /** Refuses a socket that another user may have put there: it would hand our nonces to a stranger. */
 async function assertTrustedSocket(path: string): Promise<void> {
-  const [socket, folder] = await Promise.all([lstat(path), realpath(dirname(path)).then((it) => stat(it))]).catch(
-    (cause: unknown) => {
-      throw new BrokerClientError('ERR_ATTESTATION_UNAVAILABLE', `no launcher at ${path}`, { cause })
-    },
-  )
+  const [socket, folder] = await Promise.all([lstat(path), stat(dirname(path))]).catch((cause: unknown) => {
+    throw new BrokerClientError('ERR_ATTESTATION_UNAVAILABLE', `no launcher at ${path}`, { cause })
+  })
   const own = process.geteuid?.() ?? 0
   const unsafe = (why: string): never => {
     throw new BrokerClientError('ERR_ATTESTATION_SOCKET', `${path} ${why}`)
@@ -85,6 +83,10 @@ function post(
       reject(postError(cause, socketPath, signal))
     }
     request.once('error', fail)
+    request.once('upgrade', (_response, upgraded) => {
+      upgraded.destroy()
+      fail(cutOff())
+    })
     request.once('response', (response) => {
       readText(response).then(
         (text) => resolve({ status: response.statusCode ?? 0, text }),

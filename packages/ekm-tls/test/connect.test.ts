@@ -202,6 +202,17 @@ describe('connectEkm', () => {
       connection.close()
       await odd.close()
     })
+    it('refuses a server that switches protocols', async () => {
+      const odd = await startServer(pki)
+      odd.server.removeAllListeners('request')
+      odd.server.on('request', (request) =>
+        request.socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
+      )
+      const connection = await connectEkm({ url: odd.url, address: `127.0.0.1:${odd.port}`, ca: pki.caPem })
+      await expect(connection.request({})).rejects.toMatchObject({ code: 'ERR_EKM_RESPONSE' })
+      connection.close()
+      await odd.close()
+    }, 5_000)
     it('says that the connection ended', async () => {
       const rude = await startServer(pki)
       rude.server.removeAllListeners('request').on('request', (request) => request.socket.destroy())
@@ -255,6 +266,14 @@ describe('connectEkm', () => {
       await expect(connectEkm({ ...here, proxy: `http://bob:no@127.0.0.1:${port}` })).rejects.toMatchObject({
         code: 'ERR_EKM_PROXY',
       })
+    })
+    it('refuses a proxy that speaks before the handshake', async () => {
+      const eager = createTcpServer((socket) => {
+        socket.on('error', () => {}).once('data', () => socket.write('HTTP/1.1 200 OK\r\n\r\nhello'))
+      })
+      const proxied = { ...here, proxy: `http://127.0.0.1:${await listen(eager)}` }
+      await expect(connectEkm(proxied)).rejects.toMatchObject({ code: 'ERR_EKM_PROXY' })
+      eager.close()
     })
     it('C18 ignores proxies of the environment', async () => {
       const before = asked.length

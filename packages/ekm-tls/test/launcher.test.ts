@@ -47,8 +47,9 @@ describe('confidentialSpaceLauncher', () => {
     ['C01 200 with text', (_q, r) => r.end('no token today')],
     ['C01 200 with nothing', (_q, r) => r.end()],
     ['C02 half a token', (_q, r) => r.write('e30.e30', () => r.destroy())],
+    ['another protocol', (q) => q.socket.write('HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')],
     ['no HTTP', (q) => q.socket.end('HTTP/1.1 200 OK\r\ne30.e30.c2ln\r\n\r\n')],
-    ['C02 more than 64 KiB', (_q, r) => r.end('a'.repeat(70_000))],
+    ['C02 more than 64 KiB', (_q, r) => r.end(`e30.${'a'.repeat(70_000)}.c2ln`)],
   ])('refuses %s', async (_name, fault) => {
     launcher.fault = fault
     await expect(

@@ -37,6 +37,14 @@ describe('retrying', () => {
     expect(attempt).toHaveBeenCalledTimes(1)
   })
 
+  it('C17 waits no longer than it may, whatever the broker asks for', async () => {
+    const attempt = jest
+      .fn<() => Promise<string>>()
+      .mockRejectedValueOnce(refused(503, 3600))
+      .mockResolvedValueOnce('keys')
+    await expect(retrying(attempt, { maxDelayMs: 1 })).resolves.toBe('keys')
+  }, 2_000)
+
   it('C07 stops waiting when told to', async () => {
     const attempt = jest.fn<() => Promise<string>>().mockRejectedValue(refused(503, 60))
     await expect(retrying(attempt, { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' })

@@ -1,7 +1,9 @@
-import { type TLSSocket, connect as tlsConnect } from 'node:tls'
+import { once } from 'node:events'
+import { createServer, type TLSSocket, connect as tlsConnect } from 'node:tls'
 import type { TestPki } from '@hardbound/testkit'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { newPki, startServer, type TestServer } from './helpers.ts'
+import { type Channel, captureChannels } from '../src/index.ts'
+import { closeServer, listen, newPki, startServer, type TestServer } from './helpers.ts'
 
 describe('ekmServerOptions and captureChannels', () => {
   let pki: TestPki
@@ -65,8 +67,32 @@ describe('ekmServerOptions and captureChannels', () => {
     expect(server.channels.length).toBe(before)
   })
 
+  it('zeroes the keying material when the connection ends', async () => {
+    const plain = await startServer(pki)
+    let seen: readonly Channel[] = []
+    const registry = captureChannels(plain.server)
+    plain.server.on('secureConnection', (socket: TLSSocket) => {
+      seen = registry.get(socket) ?? []
+    })
+    const socket = tlsConnect({ port: plain.port, host: '127.0.0.1', ca: pki.caPem })
+    await once(plain.server, 'secureConnection')
+    expect(seen[0]!.ekm.some((octet) => octet !== 0)).toBe(true)
+    socket.destroy()
+    while (seen[0]!.ekm.some((octet) => octet !== 0)) await new Promise((resolve) => setImmediate(resolve))
+    await plain.close()
+  })
+
+  it('E04 destroys what it cannot bind to on a bare TLS server too', async () => {
+    const { certPem, keyPem } = await pki.issue({ commonName: 'old', ip: ['127.0.0.1'] })
+    const old = createServer({ cert: certPem, key: keyPem, maxVersion: 'TLSv1.2' })
+    captureChannels(old)
+    old.on('tlsClientError', () => {})
+    const socket = tlsConnect({ port: await listen(old), host: '127.0.0.1', ca: pki.caPem }).resume()
+    await new Promise<void>((resolve) => socket.on('error', () => {}).once('close', () => resolve()))
+    await closeServer(old)
+  })
+
   it('knows nothing of sockets that are not its own', async () => {
-    const { captureChannels } = await import('../src/index.ts')
     expect(captureChannels(server.server).get({})).toBeUndefined()
   })
 })

@@ -22,29 +22,31 @@ export interface HttpsGetAnswer {
  *
  * @throws {Error} whose message holds nothing of the answer but its status.
  */
-export function httpsGet({ url, ca, timeoutMs, maxBytes }: HttpsGetInit): Promise<HttpsGetAnswer> {
-  return new Promise((resolve, reject) => {
-    const req = request(url, {
-      agent: false,
-      // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED=0 has no say in whom we trust.
-      rejectUnauthorized: true,
-      signal: AbortSignal.timeout(timeoutMs),
-      headers: { accept: 'application/json', 'accept-encoding': 'identity' },
-      ...(ca !== undefined && { ca }),
-    })
-    req.on('error', reject)
-    req.on('response', (response) => {
-      response.on('error', reject)
-      readBody(response, maxBytes).then(
-        (body) => resolve({ body, maxAge: maxAgeOf(response) }),
-        (error: Error) => {
-          reject(error)
-          req.destroy()
-        },
-      )
-    })
-    req.end()
+export async function httpsGet({ url, ca, timeoutMs, maxBytes }: HttpsGetInit): Promise<HttpsGetAnswer> {
+  const req = request(url, {
+    agent: false,
+    // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED=0 has no say in whom we trust.
+    rejectUnauthorized: true,
+    headers: { accept: 'application/json', 'accept-encoding': 'identity' },
+    ...(ca !== undefined && { ca }),
   })
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await new Promise((resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+      req.on('error', reject)
+      // Without a listener Node ends the request in silence: no response, no error.
+      req.on('upgrade', () => reject(new Error('another protocol')))
+      req.on('response', (response) => {
+        response.on('error', reject)
+        readBody(response, maxBytes).then((body) => resolve({ body, maxAge: maxAgeOf(response) }), reject)
+      })
+      req.end()
+    })
+  } finally {
+    clearTimeout(timer)
+    req.destroy()
+  }
 }
 
 async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {

@@ -28,17 +28,17 @@ const OF_TLS: Record<EkmTlsErrorCode, EkmCredentialErrorCode> = {
 /** One error for whatever went wrong; the message adds what to look at, the cause stays attached. */
 export function asCredentialError(
   cause: unknown,
-  { broker, roleArn, timedOut }: { broker: string; roleArn: string | undefined; timedOut: boolean },
+  { broker, roleArn }: { broker: string; roleArn: string | undefined },
 ): EkmCredentialError {
   if (cause instanceof EkmCredentialError) return cause
   const wanted = roleArn ?? 'the role of this workload'
-  const code = codeOf(cause, timedOut)
+  const code = codeOf(cause)
   const why = cause instanceof EkmTlsError || cause instanceof BrokerClientError ? `: ${cause.message}` : ''
   return new EkmCredentialError(code, `no credentials for ${wanted} from ${broker}${why}${hint(cause)}`, { cause })
 }
 
-function codeOf(cause: unknown, timedOut: boolean): EkmCredentialErrorCode {
-  if (timedOut) return 'ERR_EKM_TIMEOUT'
+function codeOf(cause: unknown): EkmCredentialErrorCode {
+  if (cause instanceof Error && cause.name === 'AbortError') return 'ERR_EKM_TIMEOUT' // between two tries
   if (cause instanceof BrokerClientError) {
     const busy = cause.refusal?.status === 429 || cause.refusal?.status === 503
     return busy ? 'ERR_EKM_BROKER_UNREACHABLE' : OF_BROKER[cause.code]

@@ -12,18 +12,19 @@ export interface Admission {
   /** Counts a TCP connection; `false` when its address has too many. */
   connect(socket: Socket): boolean
   /**
-   * Lets a request in, before any of its body is read.
+   * Lets a request in, before anything of it is looked at.
    *
-   * @returns Whether it is the last one on its connection.
+   * @returns Lets it out again.
    * @throws {BrokerError} `overloaded`, `rate_limited`, `shutting_down` or `request_timeout`.
    */
-  admit(connection: Connection): Promise<boolean>
+  enter(connection: Connection): Promise<() => void>
 }
 
-/** Keeps the counts that {@link BrokerLimits} bound. `inFlight` and `closing` are the server's. */
-export function createAdmission(limits: BrokerLimits, now: { inFlight(): number; closing(): boolean }): Admission {
+/** Keeps the counts that {@link BrokerLimits} bound. */
+export function createAdmission(limits: BrokerLimits, closing: () => boolean): Admission {
   const limiter = new RateLimiterMemory({ points: limits.requestsPerSecond, duration: 1 })
   const perAddress = new Map<string, number>()
+  let inFlight = 0
   return {
     connect(socket) {
       const address = socket.remoteAddress ?? 'unknown'
@@ -37,9 +38,9 @@ export function createAdmission(limits: BrokerLimits, now: { inFlight(): number;
       })
       return true
     },
-    async admit(connection) {
-      if (now.closing()) throw new BrokerError('shutting_down', 'server.closing', { retryAfterSeconds: 1 })
-      if (now.inFlight() > limits.maxInFlight)
+    async enter(connection) {
+      if (closing()) throw new BrokerError('shutting_down', 'server.closing', { retryAfterSeconds: 1 })
+      if (inFlight >= limits.maxInFlight)
         throw new BrokerError('overloaded', 'server.in_flight', { retryAfterSeconds: 1 })
       if (performance.now() - connection.establishedAt > limits.maxConnectionAgeMs) {
         throw new BrokerError('request_timeout', 'connection.age')
@@ -48,8 +49,10 @@ export function createAdmission(limits: BrokerLimits, now: { inFlight(): number;
         const seconds = cause instanceof RateLimiterRes ? Math.max(1, Math.ceil(cause.msBeforeNext / 1000)) : 1
         throw new BrokerError('rate_limited', 'peer.rate', { retryAfterSeconds: seconds })
       })
-      connection.requests++
-      return connection.requests >= limits.maxRequestsPerConnection
+      inFlight++
+      return () => {
+        inFlight--
+      }
     },
   }
 }

@@ -20,6 +20,9 @@ export function checkRequest(request: IncomingMessage, routes: { goV1: boolean; 
   if (method !== 'POST') throw new BrokerError('method_not_allowed', 'http.method')
   if (request.httpVersion !== '1.1' || count(rawHeaders, 'host') !== 1)
     throw new BrokerError('invalid_request', 'http.host')
+  if (headers.expect !== undefined && !/^100-continue$/i.test(headers.expect)) {
+    throw new BrokerError('expectation_failed', 'http.expect')
+  }
   if (headers.upgrade !== undefined) throw new BrokerError('invalid_request', 'http.upgrade')
   if (headers['content-encoding'] !== undefined)
     throw new BrokerError('unsupported_media_type', 'http.content_encoding')

@@ -10,11 +10,16 @@ export interface Connection {
   readonly peer: Peer
   /** Milliseconds on a clock that is never set back. */
   readonly establishedAt: number
+  /** Octets that had arrived when the handshake ended: a client that sent no more has asked for nothing. */
+  readonly octetsOfHandshake: number
   /** Tokens already used on it, hex SHA-256. */
   readonly usedTokens: Set<string>
+  /** Requests that arrived, whether or not their turn has come. */
   requests: number
   /** A refusal was sent: nothing that comes after it is processed. */
   refused: boolean
+  /** Gives up the grant under way, if there is one. */
+  cancel: () => void
   /** Settles when the request before has been answered: pipelined requests wait for their turn. */
   turn: Promise<void>
 }
@@ -32,9 +37,11 @@ export function openConnection(
     channels: { v2, 'go-v1': goV1 },
     peer,
     establishedAt: performance.now(),
+    octetsOfHandshake: socket.bytesRead,
     usedTokens: new Set(),
     requests: 0,
     refused: false,
+    cancel: () => {},
     turn: Promise.resolve(),
   }
 }

@@ -2,7 +2,7 @@
 export interface BrokerLimits {
   /** For a TLS handshake. */
   readonly handshakeTimeoutMs: number
-  /** For a request's headers to arrive. */
+  /** For the headers of a request to arrive; for the first one, since the handshake: its attestation is made in that time. */
   readonly headersTimeoutMs: number
   /** For a whole request to arrive. */
   readonly requestTimeoutMs: number
@@ -21,7 +21,7 @@ export interface BrokerLimits {
   /** Octets of a request's headers, and their count. */
   readonly maxHeaderBytes: number
   readonly maxHeaders: number
-  /** Connections in all, and from one address (a balancer's, where one is in front). */
+  /** Connections in all, and from one address: raise the latter where a balancer is in front. */
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
   /** Requests being worked on at once. */
@@ -33,8 +33,8 @@ export interface BrokerLimits {
 /** The limits in force unless told otherwise. */
 export const DEFAULT_LIMITS: BrokerLimits = Object.freeze({
   handshakeTimeoutMs: 10_000,
-  headersTimeoutMs: 5_000,
-  requestTimeoutMs: 10_000,
+  headersTimeoutMs: 15_000,
+  requestTimeoutMs: 20_000,
   grantTimeoutMs: 15_000,
   writeTimeoutMs: 10_000,
   keepAliveTimeoutMs: 5_000,
@@ -44,7 +44,7 @@ export const DEFAULT_LIMITS: BrokerLimits = Object.freeze({
   maxHeaderBytes: 16_384,
   maxHeaders: 64,
   maxConnections: 12_000,
-  maxConnectionsPerAddress: 12_000,
+  maxConnectionsPerAddress: 1_000,
   maxInFlight: 512,
   requestsPerSecond: 500,
 })

@@ -1,12 +1,15 @@
+import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { captureChannels, ekmServerOptions, GO_V1_EXPORTER, TLS_EXPORTER } from '@hardbound/ekm-tls'
+import { peerFacts } from '../audit-facts.ts'
 import { type Broker, newRequestId } from '../broker.ts'
 import { BrokerError } from '../errors.ts'
 import { createAdmission } from './admission.ts'
-import { sendRawRefusal, sendRefusal } from './answer.ts'
+import { sendRawRefusal } from './answer.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { type BrokerLimits, DEFAULT_LIMITS } from './limits.ts'
 import { serveRequest } from './serve.ts'
@@ -57,9 +60,9 @@ export function createBrokerServer(init: BrokerServerInit): BrokerServer {
   const refusedKeys = new Set(init.tls.refusedSpkiSha256)
   const connections = new WeakMap<object, Connection>()
   const sockets = new Set<Socket>() // Node's closeAllConnections leaves out those still in their handshake
-  const underWay = new Set<Promise<void>>()
+  const underWay = new Set<Promise<unknown>>()
   let closing = false
-  const admission = createAdmission(limits, { inFlight: () => underWay.size, closing: () => closing })
+  const admission = createAdmission(limits, () => closing)
 
   const server = createServer({
     ...secureContext(init.tls),
@@ -73,7 +76,6 @@ export function createBrokerServer(init: BrokerServerInit): BrokerServer {
     requireHostHeader: false, // checkRequest requires exactly one, and answers in JSON
   })
   server.maxConnections = limits.maxConnections
-  server.maxHeadersCount = 0 // checkRequest counts all of them; Node would drop the rest in silence
   const channels = captureChannels(server, broker.goV1 ? [TLS_EXPORTER, GO_V1_EXPORTER] : [TLS_EXPORTER])
 
   server.on('connection', (socket: Socket) => {
@@ -88,9 +90,7 @@ export function createBrokerServer(init: BrokerServerInit): BrokerServer {
   })
   server.on('tlsClientError', reportConnection)
   server.on('request', serve)
-  server.on('checkExpectation', (request, response) =>
-    refuse(request, response, new BrokerError('expectation_failed', 'http.expect')),
-  )
+  server.on('checkExpectation', serve) // checkRequest refuses it, in its turn
   server.on('connect', (_request, socket) =>
     refuseRaw(socket as TLSSocket, new BrokerError('method_not_allowed', 'http.method')),
   )
@@ -104,35 +104,29 @@ export function createBrokerServer(init: BrokerServerInit): BrokerServer {
   function serve(request: IncomingMessage, response: ServerResponse): void {
     const connection = connections.get(request.socket)
     if (connection === undefined) return void request.socket.destroy()
-    track(serveRequest(request, response, connection, { broker, admission, limits }))
+    // Node hands over pipelined requests all at once, as many as there are.
+    if (++connection.requests > limits.maxRequestsPerConnection) return void request.socket.destroy()
+    const served = serveRequest(request, response, connection, { broker, admission, limits })
+    track(Promise.all([served, once(response, 'close')]))
   }
 
-  /** For requests that never get as far as being served. */
-  function refuse(request: IncomingMessage, response: ServerResponse, error: BrokerError): void {
-    audited(request.socket as TLSSocket, error, (refusal, requestId) => sendRefusal(response, refusal, requestId))
-  }
-
-  /** For input that is not a request at all. */
+  /** For input that is not a request at all, or not a whole one. */
   function refuseRaw(socket: TLSSocket, error: BrokerError): void {
     const connection = connections.get(socket) // none: the handshake failed, and TLS has said so
     if (connection === undefined || error.reason === 'http.reset') return void socket.destroy()
     if (connection.refused) return
-    audited(socket, error, (refusal, requestId) => sendRawRefusal(socket, refusal, requestId))
-  }
-
-  function audited(
-    socket: TLSSocket,
-    error: BrokerError,
-    send: (refusal: BrokerError, requestId: string) => void,
-  ): void {
-    const connection = connections.get(socket)
-    if (connection !== undefined) connection.refused = true
+    if (socket.bytesRead === connection.octetsOfHandshake) {
+      reportConnection(Object.assign(new Error('silent'), { code: 'ERR_PEER_SILENT' }), socket)
+      return
+    }
+    connection.refused = true
+    connection.cancel()
     const requestId = newRequestId()
-    const facts = { requestId, peer_address: socket.remoteAddress, peer_spki_sha256: connection?.peer.spkiSha256 }
-    track(broker.refuse(error, facts).then((refusal) => send(refusal, requestId)))
+    const facts = { requestId, ...peerFacts(connection.peer) }
+    track(broker.refuse(error, facts).then((refusal) => sendRawRefusal(socket, refusal, requestId)))
   }
 
-  function track(work: Promise<void>): void {
+  function track(work: Promise<unknown>): void {
     underWay.add(work)
     void work.finally(() => underWay.delete(work))
   }
@@ -151,8 +145,10 @@ export function createBrokerServer(init: BrokerServerInit): BrokerServer {
       closing = true
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeIdleConnections()
-      const drained = Promise.allSettled(underWay)
-      await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, drainMs).unref())])
+      const drain = async (): Promise<void> => {
+        while (underWay.size > 0) await Promise.allSettled(underWay)
+      }
+      await Promise.race([drain(), sleep(drainMs, undefined, { ref: false })])
       for (const socket of sockets) socket.destroy()
       await closed
     },

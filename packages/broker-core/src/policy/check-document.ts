@@ -26,9 +26,9 @@ function fail(path: readonly PropertyKey[], problem: string): never {
 
 function checkWorkload(workload: WorkloadDocument, path: readonly PropertyKey[]): void {
   const { image_digests, signers, measurements } = workload
-  const measured = measurements?.mrtd ?? measurements?.launch_measurement
-  if (image_digests === undefined && signers === undefined && measured === undefined) {
-    fail(path, 'must name the image: image_digests, signers, measurements.mrtd or measurements.launch_measurement')
+  const measured = measurements !== undefined && Object.keys(measurements).length > 0
+  if (image_digests === undefined && signers === undefined && !measured) {
+    fail(path, 'must name the image: image_digests, signers or measurements')
   }
   if (workload.service_accounts_allow_others !== undefined && workload.service_accounts === undefined) {
     fail([...path, 'service_accounts_allow_others'], 'goes with service_accounts')
@@ -40,8 +40,28 @@ function checkWorkload(workload: WorkloadDocument, path: readonly PropertyKey[])
     const isDefault = JSON.stringify(value) === '{}' || JSON.stringify(value) === '[]'
     if (key !== 'issuer' && key !== 'measurements' && !isDefault) fail([...path, key], 'does not go with measurements')
   }
-  if (measurements.mrtd !== undefined && (measurements.launch_measurement ?? measurements.host_data) !== undefined) {
-    fail([...path, 'measurements'], 'mrtd is of TDX, launch_measurement and host_data are of SEV-SNP: take two rules')
+  checkMeasurements(measurements, [...path, 'measurements'])
+}
+
+/** What is measured must reach up to the code that runs: firmware alone is the same for everybody's virtual machines. */
+function checkMeasurements(
+  measurements: NonNullable<WorkloadDocument['measurements']>,
+  path: readonly PropertyKey[],
+): void {
+  const { launch_measurement, host_data, ...tdx } = measurements
+  const [aboutTdx] = Object.keys(tdx)
+  if (aboutTdx === undefined) {
+    if (launch_measurement === undefined)
+      fail([...path, 'host_data'], 'does not name the image: add launch_measurement')
+    if (host_data === undefined) fail([...path, 'launch_measurement'], 'does not name the image: add host_data')
+    return
+  }
+  if ((launch_measurement ?? host_data) !== undefined) {
+    fail(path, 'mrtd and rtmr0 to rtmr3 are of TDX, launch_measurement and host_data of SEV-SNP: take two rules')
+  }
+  if (tdx.mrtd === undefined) fail([...path, aboutTdx], 'does not name the image: add mrtd')
+  if ((tdx.rtmr1 ?? tdx.rtmr2 ?? tdx.rtmr3) === undefined) {
+    fail([...path, 'mrtd'], 'does not name the image: add rtmr1, rtmr2 or rtmr3')
   }
 }
 

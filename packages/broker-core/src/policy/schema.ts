@@ -22,9 +22,13 @@ const signer = z.strictObject({
 })
 
 const measurements = z.strictObject({
-  mrtd: list(HEX_384).optional().describe('Intel TDX: MRTD'),
-  launch_measurement: list(HEX_384).optional().describe('AMD SEV-SNP: launch measurement'),
-  host_data: list(HEX_256).optional().describe('AMD SEV-SNP: host data'),
+  mrtd: list(HEX_384).optional().describe('Intel TDX: MRTD, the firmware. Goes with rtmr1, rtmr2 or rtmr3'),
+  rtmr0: list(HEX_384).optional().describe('Intel TDX: RTMR0'),
+  rtmr1: list(HEX_384).optional().describe('Intel TDX: RTMR1'),
+  rtmr2: list(HEX_384).optional().describe('Intel TDX: RTMR2'),
+  rtmr3: list(HEX_384).optional().describe('Intel TDX: RTMR3'),
+  launch_measurement: list(HEX_384).optional().describe('AMD SEV-SNP: launch measurement. Goes with host_data'),
+  host_data: list(HEX_256).optional().describe('AMD SEV-SNP: host data. Goes with launch_measurement'),
 })
 
 const workload = z.strictObject({

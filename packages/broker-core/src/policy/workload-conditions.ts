@@ -11,6 +11,11 @@ export function workloadConditions(workload: WorkloadDocument): Condition[] {
   if (measurements !== undefined) {
     return [
       measurement('mrtd', measurements.mrtd, (claims) => (claims.kind === 'tdx' ? claims.mrtd : undefined)),
+      ...([0, 1, 2, 3] as const).map((index) =>
+        measurement(`rtmr${index}`, measurements[`rtmr${index}`], (claims) =>
+          claims.kind === 'tdx' ? claims.rtmr[index] : undefined,
+        ),
+      ),
       measurement('launch_measurement', measurements.launch_measurement, (claims) =>
         claims.kind === 'sev-snp' ? claims.launchMeasurement : undefined,
       ),

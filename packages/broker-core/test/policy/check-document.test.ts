@@ -3,7 +3,9 @@ import * as t from './helpers.ts'
 
 const workload = (parts: t.Loose) => t.document(t.rule({ workload: parts }))
 const aws = (parts: t.Loose) => t.document(t.rule({ aws: parts }))
+const measured = (measurements: t.Loose) => workload({ image_digests: undefined, measurements })
 const w = 'rules[0].workload'
+const m = `${w}.measurements`
 const g = 'rules[0].grant.aws'
 
 describe('what a policy may hold', () => {
@@ -14,7 +16,24 @@ describe('what a policy may hold', () => {
     ['K01 an upper-case digest', workload({ image_digests: [`sha256:${t.hex('A')}`] }), `${w}.image_digests[0]`],
     ['a list of no digests', workload({ image_digests: [] }), `${w}.image_digests`],
     ['no image condition', workload({ image_digests: undefined, project_numbers: ['1'] }), w],
-    ['host data alone', workload({ image_digests: undefined, measurements: { host_data: [t.hex('1')] } }), w],
+    ['no measurements', measured({}), w],
+    ['MRTD alone, which is the firmware', measured({ mrtd: [t.hex('e', 96)] }), `${m}.mrtd`],
+    [
+      'MRTD with RTMR0 alone, which is the firmware too',
+      measured({ mrtd: [t.hex('e', 96)], rtmr0: [t.hex('1', 96)] }),
+      `${m}.mrtd`,
+    ],
+    ['RTMRs without MRTD', measured({ rtmr1: [t.hex('1', 96)], rtmr2: [t.hex('2', 96)] }), `${m}.rtmr1`],
+    [
+      'a launch measurement alone, which many machines share',
+      measured({ launch_measurement: [t.hex('f', 96)] }),
+      `${m}.launch_measurement`,
+    ],
+    ['host data alone', measured({ host_data: [t.hex('1')] }), `${m}.host_data`],
+    ['an RTMR of 64 digits', measured({ mrtd: [t.hex('e', 96)], rtmr1: [t.hex('1')] }), `${m}.rtmr1[0]`],
+    ['P03 a wildcard for an RTMR', measured({ mrtd: [t.hex('e', 96)], rtmr3: ['*'] }), `${m}.rtmr3[0]`],
+    ['a list of no RTMRs', measured({ mrtd: [t.hex('e', 96)], rtmr2: [] }), `${m}.rtmr2`],
+    ['an RTMR that TDX does not have', measured({ mrtd: [t.hex('e', 96)], rtmr4: [t.hex('4', 96)] }), `${m}.rtmr4`],
     ['no signers', workload({ image_digests: undefined, signers: [] }), `${w}.signers`],
     ['a signer without algorithm', workload({ signers: [{ key_id: t.hex('b') }] }), `${w}.signers[0].algorithm`],
     ['P03 a pattern for a project', workload({ project_numbers: ['.*'] }), `${w}.project_numbers[0]`],
@@ -31,8 +50,8 @@ describe('what a policy may hold', () => {
     ['measurements beside digests', workload({ measurements: { mrtd: [t.hex('e', 96)] } }), `${w}.image_digests`],
     [
       'TDX and SEV-SNP in one rule',
-      workload({ image_digests: undefined, measurements: { mrtd: [t.hex('e', 96)], host_data: [t.hex('1')] } }),
-      `${w}.measurements`,
+      measured({ mrtd: [t.hex('e', 96)], rtmr1: [t.hex('1', 96)], host_data: [t.hex('1')] }),
+      m,
     ],
     ['an empty peer', t.document(t.rule({ peer: {} })), 'rules[0].peer'],
     ['a list of no peers', t.document(t.rule({ peer: { dns: [] } })), 'rules[0].peer.dns'],
@@ -84,6 +103,17 @@ describe('what a policy may hold', () => {
     ['P19 a private source network', aws({ source_ip: ['203.0.113.0/24', '10.0.0.0/8'] }), `${g}.source_ip[1]`],
   ])('refuses %s', (_name, document, path) => {
     expect(t.refusalOf(document)).toEqual(t.invalid(path))
+  })
+
+  it.each(['rtmr1', 'rtmr2', 'rtmr3'])('takes MRTD with %s for the name of an image', (rtmr) => {
+    expect(() => t.policyOf(measured({ mrtd: [t.hex('e', 96)], [rtmr]: [t.hex('1', 96)] }).rules[0])).not.toThrow()
+  })
+  it('says what else is needed', () => {
+    const refuse = (measurements: t.Loose) => () => t.policyOf(measured(measurements).rules[0])
+    expect(refuse({ mrtd: [t.hex('e', 96)] })).toThrow('rtmr1, rtmr2 or rtmr3')
+    expect(refuse({ rtmr1: [t.hex('1', 96)] })).toThrow('add mrtd')
+    expect(refuse({ launch_measurement: [t.hex('f', 96)] })).toThrow('add host_data')
+    expect(refuse({ host_data: [t.hex('1')] })).toThrow('add launch_measurement')
   })
 
   it('P21 asks for an external id where a role is not in the own account', () => {

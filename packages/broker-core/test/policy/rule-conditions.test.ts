@@ -3,14 +3,18 @@ import { CONDITION_ORDER } from '../../src/policy/rule-conditions.ts'
 import type { PolicyInput } from '../../src/types.ts'
 import * as t from './helpers.ts'
 
-const tdx = (mrtd: string | undefined): PolicyInput['attestation']['claims'] => ({
+const RTMR = ['4', '5', '6', '7'].map((digit) => t.hex(digit, 96))
+const tdx = (
+  mrtd: string | undefined,
+  rtmr: readonly (string | undefined)[] = RTMR,
+): PolicyInput['attestation']['claims'] => ({
   kind: 'tdx',
   dbgstat: 'disabled',
   debuggable: false,
   tcbStatus: 'UpToDate',
   tcbDate: undefined,
   mrtd,
-  rtmr: [],
+  rtmr,
   reportData: undefined,
 })
 const snp = (launchMeasurement: string, hostData: string): PolicyInput['attestation']['claims'] => ({
@@ -163,7 +167,12 @@ describe('rule conditions', () => {
   })
 
   it('takes measurements of TDX and SEV-SNP, and no token of another kind', () => {
-    const intel = t.rule({ workload: { image_digests: undefined, measurements: { mrtd: [t.hex('e', 96)] } } })
+    const intel = t.rule({
+      workload: {
+        image_digests: undefined,
+        measurements: { mrtd: [t.hex('e', 96)], rtmr2: [t.hex('9', 96), RTMR[2]] },
+      },
+    })
     const amd = t.rule({
       workload: {
         image_digests: undefined,
@@ -173,7 +182,9 @@ describe('rule conditions', () => {
     expect(t.decideOn(t.input({ claims: tdx(t.hex('e', 96)) }), intel)).toMatchObject({ allow: true })
     expect(t.decideOn(t.input({ claims: tdx(t.hex('d', 96)) }), intel)).toEqual(t.denied('claim.mrtd'))
     expect(t.decideOn(t.input({ claims: tdx(undefined) }), intel)).toEqual(t.denied('claim.mrtd'))
+    expect(t.decideOn(t.input({ claims: tdx(t.hex('e', 96), []) }), intel)).toEqual(t.denied('claim.rtmr2'))
     expect(t.decideOn(t.input(), intel)).toEqual(t.denied('claim.mrtd'))
+    expect(t.decideOn(t.input({ claims: snp(t.hex('e', 96), t.hex('1')) }), intel)).toEqual(t.denied('claim.mrtd'))
     expect(t.decideOn(t.input({ claims: snp(t.hex('f', 96), t.hex('1')) }), amd)).toMatchObject({ allow: true })
     expect(t.decideOn(t.input({ claims: snp(t.hex('f', 96), t.hex('2')) }), amd)).toEqual(t.denied('claim.host_data'))
     expect(t.decideOn(t.input({ claims: snp(t.hex('e', 96), t.hex('1')) }), amd)).toEqual(
@@ -279,6 +290,59 @@ describe('P09 a full rule with one predicate less', () => {
   })
   it('checks conditions in the order that all rules share', () => {
     const [outcome] = t.policyOf(t.rule(full)).explain(t.input({ claims: good }))
+    const places = outcome!.conditions.map(({ condition }) => CONDITION_ORDER.indexOf(condition)).slice(0, -1)
+    expect(places).toEqual([...places].sort((a, b) => a - b))
+    expect(places).not.toContain(-1)
+  })
+})
+
+describe('P09 a full rule of measurements with one predicate less', () => {
+  const other = t.hex('d', 96)
+  const claims = tdx(t.hex('e', 96))
+  const withRtmr = (index: number, value: string | undefined) =>
+    tdx(
+      t.hex('e', 96),
+      RTMR.map((it, at) => (at === index ? value : it)),
+    )
+  const measurements = {
+    mrtd: [t.hex('e', 96)],
+    rtmr0: [RTMR[0]],
+    rtmr1: [RTMR[1]],
+    rtmr2: [RTMR[2]],
+    rtmr3: [RTMR[3]],
+  }
+  const ruleOf = (asked: t.Loose) => t.rule({ workload: { image_digests: undefined, measurements: asked } })
+
+  it('P09 allows what fits in full', () => {
+    expect(t.decideOn(t.input({ claims }), ruleOf(measurements))).toMatchObject({ allow: true })
+  })
+  it.each([0, 1, 2, 3] as const)('P09 rtmr%i counts, each in its own place', (index) => {
+    const key = `rtmr${index}` as const
+    const { [key]: _, ...less } = measurements
+    for (const value of [other, RTMR[(index + 1) % 4], undefined]) {
+      const request = t.input({ claims: withRtmr(index, value) })
+      expect(t.decideOn(request, ruleOf(measurements))).toEqual(t.denied(`claim.${key}`))
+      expect(t.decideOn(request, ruleOf(less))).toMatchObject({ allow: true })
+    }
+  })
+  it('P09 mrtd counts, and without it the loader refuses', () => {
+    expect(t.decideOn(t.input({ claims: tdx(other) }), ruleOf(measurements))).toEqual(t.denied('claim.mrtd'))
+    const { mrtd: _, ...less } = measurements
+    expect(t.refusalOf(t.document(ruleOf(less)))).toEqual(t.invalid('rules[0].workload.measurements.rtmr0'))
+  })
+  it('P09 the loader refuses a rule whose last measurement beyond the firmware is gone', () => {
+    const { rtmr1: _, rtmr2: __, rtmr3: ___, ...less } = measurements
+    expect(t.refusalOf(t.document(ruleOf(less)))).toEqual(t.invalid('rules[0].workload.measurements.mrtd'))
+  })
+  it.each(['launch_measurement', 'host_data'] as const)('P09 the loader refuses SEV-SNP with %s alone', (key) => {
+    const asked = { launch_measurement: [other], host_data: [t.hex('1')] }
+    expect(() => t.policyOf(ruleOf(asked))).not.toThrow()
+    expect(t.refusalOf(t.document(ruleOf({ [key]: asked[key] })))).toEqual(
+      t.invalid(`rules[0].workload.measurements.${key}`),
+    )
+  })
+  it('checks measurements in the order that all rules share', () => {
+    const [outcome] = t.policyOf(ruleOf(measurements)).explain(t.input({ claims }))
     const places = outcome!.conditions.map(({ condition }) => CONDITION_ORDER.indexOf(condition)).slice(0, -1)
     expect(places).toEqual([...places].sort((a, b) => a - b))
     expect(places).not.toContain(-1)

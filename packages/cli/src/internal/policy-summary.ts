@@ -16,7 +16,7 @@ export function summarisePolicy(document: unknown): RuleSummary[] {
   return rules.map(({ id, workload, peer = {}, when, protocols = ['v2'], grant: { aws } }) => ({
     rule: id,
     to: [
-      ...Object.entries({ issuer: 'google', ...workload }).map(condition),
+      ...workloadConditions(workload),
       ...Object.entries(peer).map(([name, value]) => condition([`peer ${name}`, value])),
       ...(when === undefined ? [] : [`when ${when}`]),
       condition(['protocols', protocols]),
@@ -27,7 +27,7 @@ export function summarisePolicy(document: unknown): RuleSummary[] {
 
 interface Rule {
   readonly id: string
-  readonly workload: Readonly<Record<string, unknown>>
+  readonly workload: Readonly<Record<string, unknown>> & { readonly measurements?: Readonly<Record<string, unknown>> }
   readonly peer?: Readonly<Record<string, unknown>>
   readonly when?: string
   readonly protocols?: readonly string[]
@@ -42,6 +42,9 @@ interface Aws {
   readonly session_policy?: unknown
   readonly source_ip?: unknown
 }
+
+const workloadConditions = ({ measurements, ...claims }: Rule['workload']): string[] =>
+  Object.entries({ issuer: 'google', ...claims, ...measurements }).map(condition)
 
 /** Values of the environment may be secret: their names say enough. */
 function condition([name, value]: [string, unknown]): string {

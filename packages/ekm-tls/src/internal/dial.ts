@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import { connect as netConnect, type Socket } from 'node:net'
+import { deadlineError } from '../deadline.ts'
 import { EkmTlsError } from '../errors.ts'
-import { deadlineError } from './deadline.ts'
 
 /** Host and port to open a TCP connection to. */
 export interface Address {
