@@ -58,7 +58,9 @@ describe('asCredentialError', () => {
   it('leaves its own errors as they are, and takes an abort between two tries for the time limit', () => {
     const own = new EkmCredentialError('ERR_EKM_RESPONSE', 'x')
     expect(asCredentialError(own, about)).toBe(own)
-    expect(asCredentialError(new DOMException('aborted', 'AbortError'), about).code).toBe('ERR_EKM_TIMEOUT')
+    expect(asCredentialError(Object.assign(new Error('aborted'), { name: 'AbortError' }), about).code).toBe(
+      'ERR_EKM_TIMEOUT',
+    )
   })
 })
 
