@@ -49,8 +49,8 @@ export const brokerGrant: Benchmark = {
       const floor = () => grantsPerSecond(target(bare.port), issuer)
       await ours()
       await floor()
-      const { value, against } = await interleaved(ROUNDS, ours, floor)
-      const ratio = rounded(value / against)
+      const { value, against, ratio: paired } = await interleaved(ROUNDS, ours, floor)
+      const ratio = rounded(paired)
       return {
         name: 'broker-grant',
         value: rounded(value, 1),

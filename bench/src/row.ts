@@ -28,20 +28,20 @@ export function median(values: readonly number[]): number {
 /**
  * Runs both sides in turns, so that a machine that is busy for a while is busy for both.
  *
- * @returns The median of each side.
+ * @returns The median of each side, and the median of the rounds' ratios.
  */
 export async function interleaved(
   rounds: number,
   ours: () => Promise<number>,
   theirs: () => Promise<number>,
-): Promise<{ value: number; against: number }> {
+): Promise<{ value: number; against: number; ratio: number }> {
   const values: number[] = []
   const againsts: number[] = []
   for (let round = 0; round < rounds; round++) {
     values.push(await ours())
     againsts.push(await theirs())
   }
-  return { value: median(values), against: median(againsts) }
+  return { value: median(values), against: median(againsts), ratio: median(values.map((it, i) => it / againsts[i]!)) }
 }
 
 export const rounded = (value: number, digits = 2): number => Number(value.toFixed(digits))

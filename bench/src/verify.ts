@@ -29,8 +29,8 @@ export const verify: Benchmark = {
       })
     await ours()
     await floor()
-    const { value, against } = await interleaved(ROUNDS, ours, floor)
-    const ratio = rounded(value / against)
+    const { value, against, ratio: paired } = await interleaved(ROUNDS, ours, floor)
+    const ratio = rounded(paired)
     return {
       name: 'verify',
       value: Math.round(value),

@@ -18,7 +18,11 @@ describe('interleaved', () => {
       order.push(name)
       return Promise.resolve(values.shift()!)
     }
-    await expect(interleaved(3, side('a', [1, 9, 2]), side('b', [5, 4, 6]))).resolves.toEqual({ value: 2, against: 5 })
+    await expect(interleaved(3, side('a', [1, 9, 2]), side('b', [5, 4, 6]))).resolves.toEqual({
+      value: 2,
+      against: 5,
+      ratio: 1 / 3,
+    })
     expect(order.join('')).toBe('ababab')
   })
 })
