@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { installDebianPackages } from './debian.mjs'
-import { install, ROOT, requireNode, run, step, stop, turbo } from './lib.mjs'
+import { install, ROOT, requireNode, step, stop, turbo } from './lib.mjs'
 
 requireNode()
 installDebianPackages()

@@ -18,7 +18,7 @@ import {
 
 export const AUDIENCE = 'https://broker.example.com'
 export const ROLE = 'arn:aws:iam::111122223333:role/reader'
-export const IMAGE = `sha256:${'5e1f'.repeat(16)}`
+const IMAGE = `sha256:${'5e1f'.repeat(16)}`
 export const BUCKET = 'reports'
 
 /** Everything that a real deployment has elsewhere, on this machine. */

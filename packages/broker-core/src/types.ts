@@ -1,4 +1,4 @@
-import type { AttestationError, VerifiedAttestation } from '@hardbound/attestation-verify'
+import type { VerifiedAttestation } from '@hardbound/attestation-verify'
 import type { JsonObject } from '@hardbound/attestation-verify/strict-json'
 
 /** Which wire protocol the request came over: DESIGN, "Channel binding and wire protocol". */
@@ -136,5 +136,3 @@ export interface AuditSink {
   ready(): boolean
   close(): Promise<void>
 }
-
-export type { AttestationError, VerifiedAttestation }

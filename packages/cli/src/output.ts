@@ -17,7 +17,7 @@ export function note(text: string): void {
  * Replaces what a terminal would act on or show as something else: control characters but line feeds, and marks that turn
  * the direction of text. Tokens and files come from elsewhere. In JSON these stand in strings only, where `\u` may.
  */
-export function visible(text: string): string {
+function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (it) =>
     it === '\n' ? it : it.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
   )

@@ -79,5 +79,4 @@ export function deadlineError(signal: AbortSignal, doing: string): EkmTlsError {
 }
 
 /** Whether a signal fired because its time was up. */
-export const isTimeout = ({ reason }: AbortSignal): boolean =>
-  reason instanceof DOMException && reason.name === 'TimeoutError'
+const isTimeout = ({ reason }: AbortSignal): boolean => reason instanceof DOMException && reason.name === 'TimeoutError'

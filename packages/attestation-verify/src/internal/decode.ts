@@ -3,7 +3,7 @@ import { isObject } from './json.ts'
 import { type Draft, Rejection, type Step } from './pipeline.ts'
 
 /** Characters of a whole token. The longest real ones, with a certificate chain inside, have about 11,000. */
-export const MAX_TOKEN = 16_384
+const MAX_TOKEN = 16_384
 const MAX_DEPTH = 16
 
 /** From text to JSON: JWS compact serialization (RFC 7515 §3.1, §5.2) with no second spelling of any token. */

@@ -50,7 +50,7 @@ export function requireDebugDisabled(dbgstat: string | undefined): void {
 }
 
 /** `attester_tcb_status` of a TDX quote. */
-export function tcbStatusStep(accepted: readonly string[]): Step {
+function tcbStatusStep(accepted: readonly string[]): Step {
   return {
     check: 'claim.tcb_status',
     needs: ['claim.format'],

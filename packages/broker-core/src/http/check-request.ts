@@ -3,8 +3,8 @@ import { BrokerError } from '../errors.ts'
 import type { Protocol } from '../types.ts'
 
 /** The routes, by their exact raw path. */
-export const V2_PATH = '/v2/credentials'
-export const GO_V1_PATH = '/token'
+const V2_PATH = '/v2/credentials'
+const GO_V1_PATH = '/token'
 
 /**
  * Looks at a request's head before any of its body is read.
