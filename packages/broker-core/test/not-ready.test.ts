@@ -7,6 +7,12 @@ it.each([
   [true, false, ['attestation_keys']],
   [false, false, ['audit', 'attestation_keys']],
 ])('L01 Y05 says what is missing before grants can succeed: audit %s, keys %s', (audit, keys, missing) => {
-  const parts = { audit: { ready: () => audit }, verifier: { ready: () => keys }, policy: {}, issuers: [], audience: 'x' }
+  const parts = {
+    audit: { ready: () => audit },
+    verifier: { ready: () => keys },
+    policy: {},
+    issuers: [],
+    audience: 'x',
+  }
   expect(createBroker(parts as unknown as BrokerInit).notReady()).toEqual(missing)
 })

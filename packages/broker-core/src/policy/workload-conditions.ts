@@ -1,4 +1,4 @@
-import type { VerifiedAttestation } from '../types.ts'
+import type { VerifiedAttestation } from '@hardbound/attestation-verify'
 import { type Condition, quote } from './condition.ts'
 import type { WorkloadDocument } from './schema.ts'
 

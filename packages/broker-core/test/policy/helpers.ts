@@ -1,6 +1,7 @@
+import type { VerifiedAttestation } from '@hardbound/attestation-verify'
 import type { JsonObject } from '@hardbound/attestation-verify/strict-json'
 import { compilePolicy } from '../../src/policy/load-policy.ts'
-import type { PolicyDecision, PolicyInput, VerifiedAttestation } from '../../src/types.ts'
+import type { PolicyDecision, PolicyInput } from '../../src/types.ts'
 
 type Claims = VerifiedAttestation['claims']
 export type ConfidentialSpace = Extract<Claims, { kind: 'confidential-space' }>
