@@ -1,8 +1,8 @@
 // What the wrapper scripts share: they run on a bare Node, so nothing but node: modules may be imported here.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -49,9 +49,17 @@ export function install() {
   const stamp = join(STATE, 'installed')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   step('Installing packages (pnpm, frozen lockfile)')
-  run('npx', ['--yes', PNPM, 'install', '--frozen-lockfile', '--prefer-offline'], { env: { CI: 'true' } })
+  run('npx', ['--yes', PNPM, 'install', '--frozen-lockfile', '--prefer-offline'], {
+    env: { CI: 'true', ...nodeHeaders() },
+  })
   mkdirSync(STATE, { recursive: true })
   writeFileSync(stamp, wanted)
+}
+
+/** Native addons are built against the headers beside the running Node: node-gyp would fetch others. */
+function nodeHeaders() {
+  const home = join(dirname(realpathSync(process.execPath)), '..')
+  return existsSync(join(home, 'include', 'node', 'node.h')) ? { npm_config_nodedir: home } : {}
 }
 
 /** Runs a program of the workspace with pnpm on its PATH, as some of them call it. */
