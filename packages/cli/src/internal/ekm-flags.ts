@@ -1,22 +1,19 @@
-import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import {
   callerIdentityCheck,
   confidentialSpaceLauncher,
   EkmCredentialError,
   type FromEkmInit,
 } from '@hardbound/aws-ekm-credential'
-import { CliError, usageError } from '../cli-error.ts'
+import { usageError } from '../cli-error.ts'
+import { fileOf, flag, given, help, oneOf, parseFlags, secondsOf, text, texts } from './flags.ts'
 
-const text = { type: 'string' } as const
-const flag = { type: 'boolean' } as const
 const OPTIONS = {
   broker: text,
   audience: text,
   'role-arn': text,
   duration: text,
   ca: text,
-  pin: { ...text, multiple: true },
+  pin: texts,
   address: text,
   sni: text,
   cert: text,
@@ -33,24 +30,14 @@ const OPTIONS = {
   timeout: text,
   'verify-identity': flag,
   'sts-endpoint': text,
-  help: { ...flag, short: 'h' },
+  help,
 } as const
 
 /** What was given to `hardbound aws ekm`, as text. */
 export type EkmFlags = ReturnType<typeof parseEkmFlags>
 
 /** @throws {CliError} with exit code 2; no message holds a value. */
-export function parseEkmFlags(args: string[]) {
-  try {
-    return parseArgs({ args, options: OPTIONS, strict: true, allowPositionals: false }).values
-  } catch (cause) {
-    // Its message may quote what was given, which is more than a flag's name where a value has come loose.
-    const [, name] = /'(?:-\w, )?(--[\w-]+)/.exec(cause instanceof Error ? cause.message : '') ?? []
-    const unknown = cause instanceof Error && 'code' in cause && cause.code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION'
-    if (name === undefined) throw usageError('only flags are expected')
-    throw usageError(unknown ? `unknown flag ${name}` : `${name} has no value, or one where it takes none`)
-  }
-}
+export const parseEkmFlags = (args: string[]) => parseFlags(args, OPTIONS)
 
 /**
  * What the flags mean for `fromEkm`. Reads the files that they name.
@@ -118,33 +105,5 @@ function identityCheck(flags: EkmFlags): FromEkmInit['checkIdentity'] {
       const why = '--verify-identity needs the package @aws-sdk/client-sts beside this one'
       throw new EkmCredentialError('ERR_EKM_IDENTITY_MISMATCH', why, { cause })
     }
-  }
-}
-
-/** A property that is there, or none. */
-function given<K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } {
-  return value === undefined ? {} : ({ [name]: value } as { [key in K]: V })
-}
-
-function oneOf<const T extends string>(name: string, value: string | undefined, choices: readonly T[]): T | undefined {
-  if (value === undefined) return undefined
-  const choice = choices.find((it) => it === value)
-  if (choice === undefined) throw usageError(`${name} must be ${choices.join(' or ')}`)
-  return choice
-}
-
-function secondsOf(name: string, value: string | undefined): number | undefined {
-  if (value === undefined) return undefined
-  if (!/^[1-9]\d{0,4}$/.test(value)) throw usageError(`${name} must be whole seconds, from 1`)
-  return Number(value)
-}
-
-function fileOf(name: string, path: string | undefined): Buffer | undefined {
-  if (path === undefined) return undefined
-  try {
-    return readFileSync(path)
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
-    throw new CliError(`${name}: ${path} can't be read (${code})`, { cause })
   }
 }

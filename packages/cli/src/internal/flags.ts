@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { CliError, usageError } from '../cli-error.ts'
+
+// Flags of the process credentials: few and plain, so `node:util` is enough.
+
+export const text = { type: 'string' } as const
+export const texts = { type: 'string', multiple: true } as const
+export const flag = { type: 'boolean' } as const
+export const help = { type: 'boolean', short: 'h' } as const
+
+type Options = NonNullable<ParseArgsConfig['options']>
+type Values<T extends Options> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: T; strict: true; allowPositionals: false }>
+>['values']
+
+/** @throws {CliError} with exit code 2; no message holds a value. */
+export function parseFlags<const T extends Options>(args: string[], options: T): Values<T> {
+  try {
+    return parseArgs({ args, options, strict: true, allowPositionals: false }).values
+  } catch (cause) {
+    // Its message may quote what was given, which is more than a flag's name where a value has come loose.
+    const [, name] = /'(?:-\w, )?(--[\w-]+)/.exec(cause instanceof Error ? cause.message : '') ?? []
+    const unknown = cause instanceof Error && 'code' in cause && cause.code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION'
+    if (name === undefined) throw usageError('only flags are expected')
+    throw usageError(unknown ? `unknown flag ${name}` : `${name} has no value, or one where it takes none`)
+  }
+}
+
+/** A property that is there, or none. */
+export function given<K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } {
+  return value === undefined ? {} : ({ [name]: value } as { [key in K]: V })
+}
+
+/** @throws {CliError} where the flag was left out. */
+export function required(name: string, value: string | undefined): string {
+  if (value === undefined) throw usageError(`${name} is required`)
+  return value
+}
+
+export function oneOf<const T extends string>(
+  name: string,
+  value: string | undefined,
+  choices: readonly T[],
+): T | undefined {
+  if (value === undefined) return undefined
+  const choice = choices.find((it) => it === value)
+  if (choice === undefined) throw usageError(`${name} must be ${choices.join(' or ')}`)
+  return choice
+}
+
+export function secondsOf(name: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  if (!/^[1-9]\d{0,5}$/.test(value)) throw usageError(`${name} must be whole seconds, from 1`)
+  return Number(value)
+}
+
+/** Octets of a file that a flag names. */
+export function fileOf(name: string, path: string | undefined): Buffer | undefined {
+  if (path === undefined) return undefined
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
+    throw new CliError(`${name}: ${path} can't be read (${code})`, { cause })
+  }
+}
+
+/** The library's complaint about an option, in the words of flags. Anything else is thrown as it is. */
+export function inWordsOfFlags(cause: unknown, flags: Readonly<Record<string, string>> = {}): never {
+  if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause
+  const flagOf = (option: string): string =>
+    flags[option] ?? `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).replace(/^-/, '')}`
+  throw usageError(cause.message.replace(/"([\w.]+)"/g, (_, option: string) => flagOf(option)))
+}

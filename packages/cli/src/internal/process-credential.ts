@@ -1,0 +1,63 @@
+import { CliError } from '../cli-error.ts'
+
+// What all `hardbound aws …` commands share. Each of them becomes one small file, without the libraries of the operators'
+// commands: AWS tools start it often and wait for it.
+
+/** Keys as a provider of the AWS SDK gives them. */
+export interface ProcessCredential {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken?: string
+  readonly expiration?: Date
+}
+
+/** One `hardbound aws …` command. */
+export interface ProcessCredentialCommand<Flags extends { help?: boolean | undefined }> {
+  /** `hardbound aws tpm` */
+  readonly command: string
+  readonly help: string
+  /** @throws {CliError} with exit code 2; no message holds a value. */
+  parse(args: string[]): Flags
+  /** @throws {CliError}, or an error with an `ERR_…` code whose message may be shown. */
+  provide(flags: Flags): Promise<ProcessCredential>
+}
+
+/** Runs it on the words after `hardbound aws <name>`: one line of JSON on stdout, or one line of why not on stderr. */
+export async function runProcessCredential<Flags extends { help?: boolean | undefined }>(
+  { command, help, parse, provide }: ProcessCredentialCommand<Flags>,
+  args: string[],
+): Promise<void> {
+  process.removeAllListeners('warning') // stderr is for the reason of a failure
+  process.exitCode = 1 // until there is something to show: ending in silence must not look like success
+  const fail = (exitCode: number, message: string): void => {
+    process.exitCode = exitCode
+    process.stderr.write(`${command}: ${message.replace(/\p{Cc}+/gu, ' ')}\n`) // one line: AWS tools may log it
+  }
+  process.stdout.on('error', () => fail(1, 'whoever started this does not read its output'))
+  try {
+    const flags = parse(args)
+    process.stdout.write(flags.help === true ? help : lineOf(await provide(flags)))
+    process.exitCode = 0
+  } catch (error) {
+    if (error instanceof CliError) {
+      return fail(error.exitCode, error.exitCode === 2 ? `${error.message}; see ${command} --help` : error.message)
+    }
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    // Errors that are not ours may quote what they were given.
+    fail(1, OURS.test(code) && error instanceof Error ? `${error.message} [${code}]` : 'internal error')
+  }
+}
+
+const OURS = /^ERR_(EKM|HMAC|SIGV4|STS)_/
+
+/** The one line that AWS tools read. */
+function lineOf({ accessKeyId, secretAccessKey, sessionToken, expiration }: ProcessCredential): string {
+  const output = {
+    Version: 1,
+    AccessKeyId: accessKeyId,
+    SecretAccessKey: secretAccessKey,
+    SessionToken: sessionToken,
+    Expiration: expiration?.toISOString(),
+  }
+  return `${JSON.stringify(output)}\n`
+}

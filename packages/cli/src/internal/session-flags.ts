@@ -1,0 +1,151 @@
+import type { FromHmacInit } from '@hardbound/sigv4-hmac'
+import { usageError } from '../cli-error.ts'
+import { fileOf, flag, given, inWordsOfFlags, required, secondsOf, text, texts } from './flags.ts'
+
+/** Flags of the STS session that `hardbound aws tpm|pkcs11|kms` ask for. */
+export const SESSION_OPTIONS = {
+  'access-key-id': text,
+  region: text,
+  'role-arn': text,
+  'session-name': text,
+  duration: text,
+  'external-id': text,
+  'source-identity': text,
+  policy: text,
+  'policy-arn': texts,
+  tag: texts,
+  'transitive-tag': texts,
+  'mfa-serial': text,
+  'mfa-code': text,
+  'sts-endpoint': text,
+  'sts-ca': text,
+  fips: flag,
+  'dual-stack': flag,
+  timeout: text,
+  'known-answer': text,
+} as const
+
+/** Their part of `--help`. */
+export const SESSION_HELP = `Session
+  --access-key-id <id>   AKIA… of the IAM user whose secret the key is (required)
+  --region <region>      whose STS to ask (required)
+  --role-arn <arn>       assume this role; without it, a session of the user itself (GetSessionToken)
+  --session-name <name>  name of the role session (default: hardbound)
+  --duration <seconds>   length of the session (default: 3600)
+  --external-id <id>, --source-identity <name>, --policy <file.json>
+  --policy-arn <arn>, --tag <key=value>, --transitive-tag <key>   may be given several times
+  --mfa-serial <arn>, --mfa-code <digits>
+  --fips, --dual-stack   use such an endpoint of STS
+  --sts-endpoint <url>   another endpoint, for VPC endpoints; --sts-ca <file> trusts only these authorities there
+  --timeout <seconds>    for STS, retries included (default: 10)
+  --known-answer <hex>   what the key answered when it was enrolled: another key is refused
+`
+
+type SessionFlags = {
+  readonly [key in keyof typeof SESSION_OPTIONS]?: (typeof SESSION_OPTIONS)[key] extends { multiple: true }
+    ? string[] | undefined
+    : (typeof SESSION_OPTIONS)[key] extends { type: 'boolean' }
+      ? boolean | undefined
+      : string | undefined
+}
+
+/** Everything of {@link FromHmacInit} but the backend. */
+export type SessionInit = FromHmacInit extends infer Init
+  ? Init extends unknown
+    ? Omit<Init, 'backend'>
+    : never
+  : never
+
+/**
+ * What the flags mean for `fromHmac`.
+ *
+ * @throws {CliError} naming the flag.
+ */
+export function sessionInitOf(flags: SessionFlags): SessionInit {
+  const timeout = secondsOf('--timeout', flags.timeout)
+  const endpoint = flags['sts-endpoint']
+  if (endpoint !== undefined && !/^https:\/\/|^http:\/\/127\.0\.0\.1:\d+\/?$/.test(endpoint)) {
+    throw usageError('--sts-endpoint must begin with https://') // the session token comes from there
+  }
+  const common = {
+    accessKeyId: required('--access-key-id', flags['access-key-id']),
+    region: required('--region', flags.region),
+    ...given('endpoint', endpoint),
+    ...(endpoint?.startsWith('http:') === true ? { dangerouslyAllowPlaintextEndpoint: true } : {}),
+    ...given('ca', fileOf('--sts-ca', flags['sts-ca'])),
+    ...given('useFipsEndpoint', flags.fips),
+    ...given('useDualstackEndpoint', flags['dual-stack']),
+    ...given('timeoutMs', timeout === undefined ? undefined : timeout * 1000),
+  }
+  const mfa = { ...given('SerialNumber', flags['mfa-serial']), ...given('TokenCode', flags['mfa-code']) }
+  const DurationSeconds = secondsOf('--duration', flags.duration) ?? 3600
+  const roleArn = flags['role-arn']
+  if (roleArn === undefined) {
+    const needless = ROLE_ONLY.find((name) => flags[name] !== undefined)
+    if (needless !== undefined) throw usageError(`--${needless} needs --role-arn`)
+    return { ...common, getSessionToken: { DurationSeconds, ...mfa } }
+  }
+  return {
+    ...common,
+    assumeRole: {
+      RoleArn: roleArn,
+      RoleSessionName: flags['session-name'] ?? 'hardbound',
+      DurationSeconds,
+      ...mfa,
+      ...given('ExternalId', flags['external-id']),
+      ...given('SourceIdentity', flags['source-identity']),
+      ...given('Policy', fileOf('--policy', flags.policy)?.toString('utf8')),
+      ...given(
+        'PolicyArns',
+        flags['policy-arn']?.map((arn) => ({ arn })),
+      ),
+      ...given('Tags', flags.tag?.map(tagOf)),
+      ...given('TransitiveTagKeys', flags['transitive-tag']),
+    },
+  }
+}
+
+const ROLE_ONLY = [
+  'session-name',
+  'external-id',
+  'source-identity',
+  'policy',
+  'policy-arn',
+  'tag',
+  'transitive-tag',
+] as const
+
+function tagOf(pair: string): { Key: string; Value: string } {
+  const at = pair.indexOf('=')
+  if (at < 1) throw usageError('--tag must be key=value')
+  return { Key: pair.slice(0, at), Value: pair.slice(at + 1) }
+}
+
+/** Options of `fromHmac` that their flags are not simply called like. */
+const FLAGS: Readonly<Record<string, string>> = {
+  endpoint: '--sts-endpoint',
+  ca: '--sts-ca',
+  timeoutMs: '--timeout',
+  useFipsEndpoint: '--fips',
+  useDualstackEndpoint: '--dual-stack',
+  RoleArn: '--role-arn',
+  RoleSessionName: '--session-name',
+  DurationSeconds: '--duration',
+  ExternalId: '--external-id',
+  SourceIdentity: '--source-identity',
+  Policy: '--policy',
+  PolicyArns: '--policy-arn',
+  Tags: '--tag',
+  TransitiveTagKeys: '--transitive-tag',
+  SerialNumber: '--mfa-serial',
+  TokenCode: '--mfa-code',
+}
+
+/** Runs a factory of the library, and says in the words of flags which option can't be right. */
+export function withFlagNames<T>(make: () => T, flags: Readonly<Record<string, string>> = {}): T {
+  try {
+    return make()
+  } catch (cause) {
+    return inWordsOfFlags(cause, { ...FLAGS, ...flags })
+  }
+}
