@@ -21,6 +21,11 @@ export interface AwsIssuerInit {
   readonly ca?: string
   /** The broker's own AWS identity. Default: the SDK's provider chain. */
   readonly credentials?: NonNullable<STSClientConfig['credentials']>
+  /**
+   * What signs with that identity in place of the SDK, so that its key can stay in hardware:
+   * `hmacSignerConstructor(backend)` of `@hardbound/sigv4-hmac`.
+   */
+  readonly signerConstructor?: NonNullable<STSClientConfig['signerConstructor']>
   /** Calls to STS at a time; further ones wait. Default: 32. */
   readonly maxConcurrency?: number
   /** Calls that may wait; beyond it `overloaded`. Default: 128. */
@@ -53,7 +58,7 @@ export interface AwsIssuer extends CredentialIssuer {
  */
 export function createAwsIssuer(init: AwsIssuerInit): AwsIssuer {
   const { regions, maxConcurrency = 32, maxQueue = 128, attemptTimeoutMs = 3000, deadlineMs = 10_000 } = init
-  const { clock = Date.now, onOrphan = () => {}, credentials, ca } = init
+  const { clock = Date.now, onOrphan = () => {}, credentials, signerConstructor, ca } = init
   for (const [name, value] of Object.entries({ maxConcurrency, maxQueue, attemptTimeoutMs, deadlineMs })) {
     if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`"${name}" must be a positive integer`)
   }
@@ -61,7 +66,14 @@ export function createAwsIssuer(init: AwsIssuerInit): AwsIssuer {
   const endpointOf = (region: string) => endpointFor(region, init)
   regions.forEach(endpointOf)
   const connectTimeoutMs = Math.min(attemptTimeoutMs, CONNECT_TIMEOUT_MS)
-  const clients = createStsClients({ credentials, ca, endpointOf, attemptTimeoutMs, connectTimeoutMs })
+  const clients = createStsClients({
+    credentials,
+    signerConstructor,
+    ca,
+    endpointOf,
+    attemptTimeoutMs,
+    connectTimeoutMs,
+  })
   const gate = createStsGate(maxConcurrency, maxQueue)
 
   async function ask(grant: AwsGrant, region: string, call: StsCall): Promise<IssuedCredential> {

@@ -569,6 +569,7 @@ describe('over TLS', () => {
     const clients = createStsClients({
       ...limits,
       credentials: { accessKeyId: 'A', secretAccessKey: 'S' },
+      signerConstructor: undefined,
       endpointOf: () => undefined,
     })
     try {

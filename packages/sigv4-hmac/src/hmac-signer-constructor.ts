@@ -113,6 +113,11 @@ export function hmacSignerConstructor(
       return request
     }
 
+    /** What the SDK calls for S3 Express, whose sessions have keys of their own. */
+    signWithCredentials(): Promise<never> {
+      return Promise.reject(new SigV4Error('ERR_SIGV4_UNSUPPORTED', 'sessions of S3 Express are not signed by this key'))
+    }
+
     #path({ path }: HttpRequest): string {
       return canonicalPath(path, this.#init.uriEscapePath === false ? 's3' : 'other')
     }

@@ -16,9 +16,7 @@ export interface StsProvidedContext {
 }
 
 /** A device and its present code: both, or neither. A code is good for one session; a provider that is to renew needs none. */
-export type StsMfa =
-  | { SerialNumber: string; TokenCode: string }
-  | { SerialNumber?: undefined; TokenCode?: undefined }
+export type StsMfa = { SerialNumber: string; TokenCode: string } | { SerialNumber?: undefined; TokenCode?: undefined }
 
 /**
  * What AWS's AssumeRole takes, by AWS's own names.

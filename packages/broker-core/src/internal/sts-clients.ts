@@ -3,6 +3,7 @@ import { createStsHttpHandler, type StsHttpHandlerInit } from './sts-http-handle
 
 export interface StsClientsInit extends StsHttpHandlerInit {
   readonly credentials: STSClientConfig['credentials']
+  readonly signerConstructor: STSClientConfig['signerConstructor']
   /** URL for a region; `undefined`: AWS's own regional endpoint. */
   readonly endpointOf: (region: string) => string | undefined
 }
@@ -32,6 +33,7 @@ export function createStsClients(init: StsClientsInit) {
           ignoreConfiguredEndpointUrls: true, // AWS_ENDPOINT_URL: where requests go is our own configuration
           ...(endpoint === undefined ? {} : { endpoint }),
           ...(init.credentials === undefined ? {} : { credentials: init.credentials }),
+          ...(init.signerConstructor === undefined ? {} : { signerConstructor: init.signerConstructor }),
         })
         for (const name of NEEDLESS) client.middlewareStack.remove(name)
         clients.set(region, client)

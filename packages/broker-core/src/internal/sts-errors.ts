@@ -31,11 +31,19 @@ const MAX_RETRY_AFTER_SECONDS = 300
 export function toBrokerError(error: unknown, call: StsCall): BrokerError {
   if (call.abortSignal.reason === 'abandoned') return new BrokerError('upstream_timeout', 'abandoned')
   if (error instanceof BrokerError) return error
+  const signer = signerReason(error)
+  if (signer !== undefined) return new BrokerError('signer_unavailable', signer)
   // Nothing was sent: there were no credentials to sign with.
   if (call.attempts === 0) return new BrokerError('signer_unavailable', 'upstream.credentials')
   if (call.abortSignal.aborted) return new BrokerError('upstream_timeout', 'upstream.unknown_outcome')
   if (error instanceof StsTransportError) return fromTransport(error, call)
   return fromService(error, call)
+}
+
+/** `ERR_HMAC_LOCKED` of the hardware that signs becomes `signer.hmac_locked`. */
+function signerReason(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return /^ERR_(?:HMAC|SIGV4)_[A-Z_]{1,40}$/.test(code) ? `signer.${code.slice(4).toLowerCase()}` : undefined
 }
 
 function fromTransport({ kind }: StsTransportError, call: StsCall): BrokerError {

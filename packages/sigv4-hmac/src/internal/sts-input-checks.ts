@@ -7,7 +7,10 @@ const ROLE_ARN = /^arn:(aws[a-z-]{0,20}):iam::(\d{12}):role\/(?:[\x21-\x7e]{1,51
 const NAME = text(/^[\w+=,.@-]{2,64}$/, '2 to 64 characters of A-Z, a-z, 0-9 and _+=,.@-')
 const TAG_KEY = text(/^(?!aws:)[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$/iu, 'a tag key: 1 to 128 characters, not aws:…')
 const TAG_VALUE = text(/^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u, 'a tag value: at most 256 characters')
-const POLICY_ARN = text(/^arn:aws[a-z-]{0,20}:iam::(?:\d{12}|aws):policy\/[\x21-\x7e]{1,639}$/, 'the ARN of a managed policy')
+const POLICY_ARN = text(
+  /^arn:aws[a-z-]{0,20}:iam::(?:\d{12}|aws):policy\/[\x21-\x7e]{1,639}$/,
+  'the ARN of a managed policy',
+)
 const PROVIDER_ARN = text(/^arn:[\x21-\x7e]{16,2044}$/, 'an ARN')
 const TOKEN_SIZE = whole(0, 4096)
 
@@ -56,23 +59,29 @@ const getSessionToken = record<Flat<GetSessionTokenInput>>(
 )
 
 /** @returns A copy. @throws {TypeError | RangeError} that names the field. */
-export function checkAssumeRole(input: AssumeRoleInput, accessKeyId: string): AssumeRoleInput & { RoleSessionName: string } {
+export function checkAssumeRole(
+  input: AssumeRoleInput,
+  accessKeyId: string,
+): AssumeRoleInput & { RoleSessionName: string } {
   const { RoleSessionName = `hardbound-${accessKeyId}`.slice(0, 64), ...rest } = assumeRole(input, 'assumeRole')
   const { Tags = [], TransitiveTagKeys = [] } = rest
   assertMfa(rest, 'assumeRole')
-  assertDistinct(Tags.map(({ Key }) => Key), 'assumeRole.Tags')
+  assertDistinct(
+    Tags.map(({ Key }) => Key),
+    'assumeRole.Tags',
+  )
   assertDistinct(TransitiveTagKeys, 'assumeRole.TransitiveTagKeys')
   if (!TransitiveTagKeys.every((key) => Tags.some(({ Key }) => Key === key))) {
     throw new TypeError('"assumeRole.TransitiveTagKeys" must be keys of "assumeRole.Tags"')
   }
-  return { ...rest, RoleSessionName } as AssumeRoleInput & { RoleSessionName: string }
+  return { ...rest, RoleSessionName }
 }
 
 /** @returns A copy. @throws {TypeError | RangeError} that names the field. */
 export function checkGetSessionToken(input: GetSessionTokenInput): GetSessionTokenInput {
   const checked = getSessionToken(input, 'getSessionToken')
   assertMfa(checked, 'getSessionToken')
-  return checked as GetSessionTokenInput
+  return checked
 }
 
 /** What the ARN of a role says. */
