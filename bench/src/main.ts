@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util'
 import { brokerGrant } from './broker-grant.ts'
 import { cliStart } from './cli-start.ts'
+import { hardwareCalls } from './hardware-calls.ts'
 import type { Row } from './row.ts'
+import { sign } from './sign.ts'
 import { verify } from './verify.ts'
 
-const BENCHMARKS = [verify, brokerGrant, cliStart]
+const BENCHMARKS = [...sign, hardwareCalls, verify, brokerGrant, cliStart]
 
 const HELP = `npm run bench [-- --only NAME] [-- --json]
 

@@ -38,9 +38,7 @@ class NodeSha256 {
 
 function octetsOf(data: string | ArrayBuffer | ArrayBufferView): string | Uint8Array {
   if (typeof data === 'string') return data
-  return ArrayBuffer.isView(data)
-    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    : new Uint8Array(data)
+  return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data)
 }
 
 const signer = createHmacSigner({
@@ -54,8 +52,7 @@ const KEY = Buffer.alloc(32, 7)
 const CANONICAL = 'c'.repeat(330)
 const STRING_TO_SIGN = 's'.repeat(138)
 
-const ours = () =>
-  signer.sign({ method: 'POST', host: HOST, path: '/', headers: { 'content-type': FORM }, body: BODY })
+const ours = () => signer.sign({ method: 'POST', host: HOST, path: '/', headers: { 'content-type': FORM }, body: BODY })
 const peers = {
   smithy: () =>
     smithy.sign(

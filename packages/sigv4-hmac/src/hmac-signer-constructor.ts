@@ -58,16 +58,17 @@ export function hmacSignerConstructor(
       this.#init = init
     }
 
-    async sign(given: HttpRequest, options: RequestSigningArguments = {}): Promise<HttpRequest> {
-      assertRequest(given)
+    async sign(toSign: HttpRequest, options: RequestSigningArguments = {}): Promise<HttpRequest> {
+      assertRequest(toSign)
       const context = await this.#context(options)
-      const request = copyOf(given)
+      const request = copyOf(toSign)
       const { headers } = request
       for (const name of Object.keys(headers)) if (REPLACED.has(name.toLowerCase())) delete headers[name]
       headers['x-amz-date'] = context.amzDate
       if (context.sessionToken !== undefined) headers['x-amz-security-token'] = context.sessionToken
-      const payloadHash = headerOf(headers, CONTENT_SHA256) ?? hashOf(request.body)
-      if (this.#init.applyChecksum !== false) headers[CONTENT_SHA256] ??= payloadHash
+      const given = headerOf(headers, CONTENT_SHA256) // in whatever case: a second one would change what is signed
+      const payloadHash = given ?? hashOf(request.body)
+      if (given === undefined && this.#init.applyChecksum !== false) headers[CONTENT_SHA256] = payloadHash
       const signed = canonicalHeaders(headers, rulesOf(options))
       const query = canonicalQuery(pairsOf(request.query ?? {}))
       const signature = await signCanonical(
@@ -115,7 +116,9 @@ export function hmacSignerConstructor(
 
     /** What the SDK calls for S3 Express, whose sessions have keys of their own. */
     signWithCredentials(): Promise<never> {
-      return Promise.reject(new SigV4Error('ERR_SIGV4_UNSUPPORTED', 'sessions of S3 Express are not signed by this key'))
+      return Promise.reject(
+        new SigV4Error('ERR_SIGV4_UNSUPPORTED', 'sessions of S3 Express are not signed by this key'),
+      )
     }
 
     #path({ path }: HttpRequest): string {

@@ -22,12 +22,18 @@ const PIECES = [
 ] as const // biome-ignore format: a list of characters
 
 /** Text with anything in it that is not half a surrogate pair. */
-export const textOf = (random: Random, max = 6): string => random.many(max).map(() => random.pick(PIECES)).join('')
+export const textOf = (random: Random, max = 6): string =>
+  random
+    .many(max)
+    .map(() => random.pick(PIECES))
+    .join('')
 
 /** A path as it stands on the wire: encoded once, with dot segments, empty ones and encoded slashes. */
 export function pathOf(random: Random): string {
   const segment = () =>
-    random.chance(0.3) ? random.pick(['', '.', '..', '%2F', '%2e', '%252F', 'a+b', 'x.y', '...']) : encoded(textOf(random))
+    random.chance(0.3)
+      ? random.pick(['', '.', '..', '%2F', '%2e', '%252F', 'a+b', 'x.y', '...'])
+      : encoded(textOf(random))
   return `/${random.many(5).map(segment).join('/')}`
 }
 
@@ -37,13 +43,27 @@ export function pairsOf(random: Random): [string, string][] {
   return pairs.map(([name, value], index) => [index > 0 && random.chance(0.3) ? pairs[0]![0] : name, value])
 }
 
-const NAMES = ['Content-Type', 'x-amz-meta-A', 'X-Amz-Target', 'my-header', 'User-Agent', 'Expect', 'proxy-x', 'sec-x', 'Range', 'TE']
+const NAMES = [
+  'Content-Type',
+  'x-amz-meta-A',
+  'X-Amz-Target',
+  'my-header',
+  'User-Agent',
+  'Expect',
+  'proxy-x',
+  'sec-x',
+  'Range',
+  'TE',
+]
 const BLANKS = ['', ' ', '  ', '\t', ' \t ', '\r\n  ', '\n\t']
 
 /** Headers of distinct names, with blanks wherever HTTP ever let them be. */
 export function headersOf(random: Random): Record<string, string> {
   const value = () =>
-    random.many(4).map(() => random.pick(BLANKS) + random.pick(['a', 'B', '1', ',', '"x  y"', '=', 'é'])).join('') + random.pick(BLANKS)
+    random
+      .many(4)
+      .map(() => random.pick(BLANKS) + random.pick(['a', 'B', '1', ',', '"x  y"', '=', 'é']))
+      .join('') + random.pick(BLANKS)
   return Object.fromEntries(NAMES.filter(() => random.chance(0.25)).map((name) => [name, value()]))
 }
 

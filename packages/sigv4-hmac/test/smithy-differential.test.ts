@@ -7,7 +7,9 @@ import { hmacSignerConstructor } from '../src/hmac-signer-constructor.ts'
 import { softwareHmac } from '../src/software-backend.ts'
 import { headersOf, pairsOf, pathOf, type Random, randomOf, textOf } from './random-request.ts'
 
+/** Of each kind: 100,000 in all. */
 const REQUESTS = 25_000
+const TIMEOUT_MS = 120_000
 const SEED = Number(process.env.HARDBOUND_SEED ?? randomInt(2 ** 32))
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'
 const CLOCK_MS = Date.UTC(2026, 7, 22, 12)
@@ -119,49 +121,66 @@ describe(`S02 against @smithy/signature-v4, HARDBOUND_SEED=${SEED}`, () => {
     expect.assertions(0)
   }
 
-  it('S02 signs headers for SDK clients as the SDK does', () =>
-    run(1, async (random) => {
-      const { smithy, ours } = scopeOf(random)
-      const request = sdkRequest(random)
-      const theirs = await smithy.sign(request, { signingDate })
-      assertSame((await ours.sign(request, { signingDate })).headers, theirs.headers, request)
-    }))
+  it(
+    'S02 signs headers for SDK clients as the SDK does',
+    () =>
+      run(1, async (random) => {
+        const { smithy, ours } = scopeOf(random)
+        const request = sdkRequest(random)
+        const theirs = await smithy.sign(request, { signingDate })
+        assertSame((await ours.sign(request, { signingDate })).headers, theirs.headers, request)
+      }),
+    TIMEOUT_MS,
+  )
 
-  it('S02 presigns for SDK clients as the SDK does', () =>
-    run(2, async (random) => {
-      const { smithy, ours } = scopeOf(random)
-      const request = sdkRequest(random)
-      const expiresIn = 1 + random.below(604_800)
-      const unhoistableHeaders = new Set(random.chance(0.5) ? ['x-amz-meta-a'] : [])
-      const unsignableHeaders = new Set(random.chance(0.5) ? ['content-type'] : [])
-      const options = { signingDate, expiresIn, unhoistableHeaders, unsignableHeaders }
-      const [mine, theirs] = [await ours.presign(request, options), await smithy.presign(request, options)]
-      assertSame({ ...mine.query, ...mine.headers }, { ...theirs.query, ...theirs.headers }, request)
-    }))
+  it(
+    'S02 presigns for SDK clients as the SDK does',
+    () =>
+      run(2, async (random) => {
+        const { smithy, ours } = scopeOf(random)
+        const request = sdkRequest(random)
+        const expiresIn = 1 + random.below(604_800)
+        const unhoistableHeaders = new Set(random.chance(0.5) ? ['x-amz-meta-a'] : [])
+        const unsignableHeaders = new Set(random.chance(0.5) ? ['content-type'] : [])
+        const options = { signingDate, expiresIn, unhoistableHeaders, unsignableHeaders }
+        const [mine, theirs] = [await ours.presign(request, options), await smithy.presign(request, options)]
+        assertSame({ ...mine.query, ...mine.headers }, { ...theirs.query, ...theirs.headers }, request)
+      }),
+    TIMEOUT_MS,
+  )
 
-  it('S02 signs headers of plain requests as the SDK does', () =>
-    run(3, async (random) => {
-      const { smithy, plain } = scopeOf(random)
-      const { given, sdk } = plainRequest(random)
-      const payload = random.chance(0.3) ? ('unsigned' as const) : ('signed' as const)
-      if (payload === 'unsigned') sdk.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD'
-      const theirs = await smithy.sign(sdk, { signingDate })
-      assertSame(await plain.sign(given, { payload }), theirs.headers, given)
-    }))
+  it(
+    'S02 signs headers of plain requests as the SDK does',
+    () =>
+      run(3, async (random) => {
+        const { smithy, plain } = scopeOf(random)
+        const { given, sdk } = plainRequest(random)
+        const payload = random.chance(0.3) ? ('unsigned' as const) : ('signed' as const)
+        if (payload === 'unsigned') sdk.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD'
+        const theirs = await smithy.sign(sdk, { signingDate })
+        assertSame(await plain.sign(given, { payload }), theirs.headers, given)
+      }),
+    TIMEOUT_MS,
+  )
 
-  it('S02 presigns plain requests as the SDK does', () =>
-    run(4, async (random) => {
-      const { smithy, plain } = scopeOf(random)
-      const { given, sdk } = plainRequest(random)
-      const expiresInSeconds = 1 + random.below(604_800)
-      const payload = random.chance(0.3) ? ('unsigned' as const) : ('signed' as const)
-      if (payload === 'unsigned') sdk.body = { read: 'later' }
-      const unhoistableHeaders = new Set(Object.keys(sdk.headers))
-      const theirs = await smithy.presign(sdk, { signingDate, expiresIn: expiresInSeconds, unhoistableHeaders })
-      const url = await plain.presign(given, { expiresInSeconds, payload })
-      const mine: Record<string, string[]> = {}
-      for (const [name, value] of url.searchParams) mine[name] = [...(Object.hasOwn(mine, name) ? mine[name]! : []), value]
-      const query = Object.fromEntries(Object.entries(theirs.query!).map(([name, value]) => [name, [value].flat()]))
-      assertSame(mine, query, given)
-    }))
+  it(
+    'S02 presigns plain requests as the SDK does',
+    () =>
+      run(4, async (random) => {
+        const { smithy, plain } = scopeOf(random)
+        const { given, sdk } = plainRequest(random)
+        const expiresInSeconds = 1 + random.below(604_800)
+        const payload = random.chance(0.3) ? ('unsigned' as const) : ('signed' as const)
+        if (payload === 'unsigned') sdk.body = { read: 'later' }
+        const unhoistableHeaders = new Set(Object.keys(sdk.headers))
+        const theirs = await smithy.presign(sdk, { signingDate, expiresIn: expiresInSeconds, unhoistableHeaders })
+        const url = await plain.presign(given, { expiresInSeconds, payload })
+        const mine: Record<string, string[]> = {}
+        for (const [name, value] of url.searchParams)
+          mine[name] = [...(Object.hasOwn(mine, name) ? mine[name]! : []), value]
+        const query = Object.fromEntries(Object.entries(theirs.query!).map(([name, value]) => [name, [value].flat()]))
+        assertSame(mine, query, given)
+      }),
+    TIMEOUT_MS,
+  )
 })

@@ -1,4 +1,4 @@
-/** All that the STS and S3 emulators answer with, and its HTTP status. The same names as at AWS. */
+/** All that the STS, S3 and DynamoDB emulators answer with, and its HTTP status. The same names as at AWS. */
 const STATUS = {
   // both services
   AccessDenied: 403,
@@ -25,6 +25,16 @@ const STATUS = {
   NoSuchBucket: 404,
   NoSuchKey: 404,
   NotImplemented: 501,
+  // DynamoDB
+  MissingAuthenticationTokenException: 400,
+  IncompleteSignatureException: 400,
+  InvalidSignatureException: 400,
+  UnrecognizedClientException: 400,
+  ExpiredTokenException: 400,
+  UnknownOperationException: 400,
+  SerializationException: 400,
+  ValidationException: 400,
+  AccessDeniedException: 400,
 } as const
 
 /** A code that AWS services answer with. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type AwsErrorCode, AwsRefusal } from './errors.ts'
 import type { Principal } from './internal/accounts.ts'
-import { policyAllows } from './internal/session-policy.ts'
+import { policiesAllow } from './internal/session-policy.ts'
 import { decode, queryPairs, splitTarget } from './internal/sigv4-canonical.ts'
 import { type Xml, xml } from './internal/xml.ts'
 
@@ -62,8 +62,8 @@ const PARAMETERS: Partial<Record<S3Operation['action'], readonly string[]>> = {
  * @throws {AwsRefusal} `AccessDenied`, `NoSuchBucket`, `NoSuchKey`, `InvalidArgument`.
  */
 export function answerS3(operation: S3Operation, buckets: Buckets, caller: Principal, sourceIp: string): S3Answer {
-  const policy = caller.session?.policy
-  if (policy !== undefined && !policyAllows(policy, { ...permissionOf(operation), sourceIp })) {
+  const policies = caller.session?.policies ?? []
+  if (!policiesAllow(policies, { ...permissionOf(operation), sourceIp })) {
     throw new AwsRefusal('AccessDenied', 'Access Denied')
   }
   if (operation.action === 'ListBuckets') return document(listBuckets(buckets, caller))

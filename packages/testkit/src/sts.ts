@@ -1,12 +1,21 @@
 import { AwsRefusal } from './errors.ts'
 import { type Accounts, accountOf, openSession, type Principal, type Role, uniqueId } from './internal/accounts.ts'
-import { type AssumeRoleInput, assertKnown, parseAssumeRole, parseDuration } from './internal/assume-role-input.ts'
+import {
+  type AssumeRoleInput,
+  assertKnown,
+  parseAssumeRole,
+  parseDuration,
+  parseTokenSize,
+} from './internal/assume-role-input.ts'
+import { checkMfa } from './internal/mfa.ts'
 import { type Xml, xml } from './internal/xml.ts'
 
 const NAMESPACE = 'https://sts.amazonaws.com/doc/2011-06-15/'
 const VERSION = '2011-06-15'
 /** A session made by a session lasts an hour at most, whatever its role allows. */
 const MAX_CHAINED_SECONDS = 3600
+/** So does one of the account's root, also where more was asked for. */
+const MAX_ROOT_SECONDS = 3600
 
 /** A request whose signature has been verified. */
 export interface StsCall {
@@ -65,6 +74,7 @@ const ACTIONS = new Map<string, (call: StsCall) => Xml>([
 function assumeRole({ params, caller, accounts, nowMs, minSessionSeconds, shortenSessionsTo }: StsCall): Xml {
   const input = parseAssumeRole(params, minSessionSeconds)
   const role = trustedRole(input, caller, accounts)
+  if (!checkMfa(params, caller) && role.requireMfa) throw denied(caller, role.arn)
   assertDuration(input.durationSeconds, role, caller)
   const sourceIdentity = sourceIdentityOf(input, role, caller)
   const inherited = inheritedTags(input, caller)
@@ -79,11 +89,12 @@ function assumeRole({ params, caller, accounts, nowMs, minSessionSeconds, shorte
     {
       expiresAtMs: expiry(nowMs, shortenSessionsTo ?? input.durationSeconds),
       roleArn: role.arn,
-      policy: input.policy,
+      policies: policiesOf(input, accounts),
       tags: [...input.tags, ...inherited],
       transitiveTagKeys: [...input.transitiveTagKeys, ...inherited.map(({ key }) => key)],
       sourceIdentity,
     },
+    input.minTokenOctets,
   )
   return [
     [
@@ -105,6 +116,17 @@ function trustedRole({ roleArn, externalId }: AssumeRoleInput, caller: Principal
   const trusted = role?.trusts.some((arn) => arn === caller.arn || arn === caller.session?.roleArn)
   if (!trusted || (role!.externalId !== undefined && role!.externalId !== externalId)) throw denied(caller, roleArn)
   return role!
+}
+
+/** A session's own policy, and managed ones. The emulator's own rule: they, and contexts, have to be known to it. */
+function policiesOf({ policy, policyArns, contexts }: AssumeRoleInput, accounts: Accounts): string[] {
+  if (!contexts.every((context) => accounts.contexts.has(context))) {
+    throw new AwsRefusal('ValidationError', 'A provided context is not one that the emulator knows')
+  }
+  const managed = policyArns.map((arn) => accounts.policies.get(arn))
+  if (managed.includes(undefined))
+    throw new AwsRefusal('ValidationError', 'A policy is not one that the emulator knows')
+  return [policy, ...managed].filter((document) => document !== undefined)
 }
 
 function assertDuration(seconds: number, role: Role, caller: Principal): void {
@@ -137,16 +159,20 @@ function inheritedTags(input: AssumeRoleInput, { session }: Principal) {
   return (session?.tags ?? []).filter(({ key }) => transitive.has(key.toLowerCase()))
 }
 
-/** For users alone. The emulator knows no MFA devices, so `SerialNumber` and `TokenCode` are refused. */
+/** For users alone. */
 function getSessionToken({ params, caller, accounts, nowMs, minSessionSeconds, shortenSessionsTo }: StsCall): Xml {
   if (caller.session !== undefined) {
     throw new AwsRefusal('AccessDenied', 'Cannot call GetSessionToken with session credentials')
   }
-  assertKnown(params, /^DurationSeconds$/)
+  assertKnown(params, /^(DurationSeconds|SerialNumber|TokenCode|MinimumSessionTokenSize)$/)
   const limits = { min: minSessionSeconds, max: 129_600, standard: 43_200 }
-  const seconds = parseDuration(params.DurationSeconds, limits)
+  const asked = parseDuration(params.DurationSeconds, limits)
+  const minTokenOctets = parseTokenSize(params.MinimumSessionTokenSize)
+  checkMfa(params, caller)
+  const seconds = caller.arn.endsWith(':root') ? Math.min(asked, MAX_ROOT_SECONDS) : asked
   const expiresAtMs = expiry(nowMs, shortenSessionsTo ?? seconds)
-  return [['Credentials', credentials(openSession(accounts, caller, { expiresAtMs, tags: [], transitiveTagKeys: [] }))]]
+  const session = { expiresAtMs, policies: [], tags: [], transitiveTagKeys: [] }
+  return [['Credentials', credentials(openSession(accounts, caller, session, minTokenOctets))]]
 }
 
 /** Needs no permission: a valid signature is enough. */

@@ -6,7 +6,8 @@ export interface Session {
   readonly expiresAtMs: number
   /** Absent in a session of GetSessionToken, which keeps its user's identity. */
   readonly roleArn?: string
-  readonly policy?: string | undefined
+  /** Its own policy and managed ones: it may do what any of them allows and none denies. Empty: everything. */
+  readonly policies: readonly string[]
   readonly tags: readonly Tag[]
   readonly transitiveTagKeys: readonly string[]
   readonly sourceIdentity?: string | undefined
@@ -25,6 +26,14 @@ export interface Principal {
   readonly arn: string
   readonly userId: string
   readonly session?: Session
+  readonly mfa?: Mfa | undefined
+}
+
+/** A user's device. */
+export interface Mfa {
+  readonly serialNumber: string
+  /** Those that are good now; each once. */
+  readonly tokenCodes: Set<string>
 }
 
 /** An IAM role, and who may take it. */
@@ -37,12 +46,18 @@ export interface Role {
   readonly maxSessionSeconds?: number
   /** Default: false. */
   readonly requireSourceIdentity?: boolean
+  /** Default: false. */
+  readonly requireMfa?: boolean
 }
 
 /** All keys and roles of one emulator. */
 export interface Accounts {
   readonly principals: Map<string, Principal>
   readonly roles: Map<string, Role>
+  /** Managed policies: documents by ARN. */
+  readonly policies: Map<string, string>
+  /** Trusted context assertions, as `ProviderArn ContextAssertion`. */
+  readonly contexts: Set<string>
 }
 
 /** `111122223333` of an ARN. */
@@ -57,13 +72,14 @@ export function openSession(
   accounts: Accounts,
   { arn, userId }: Pick<Principal, 'arn' | 'userId'>,
   session: Omit<Session, 'token'>,
+  minTokenOctets = 0,
 ): Principal & { session: Session } {
   const principal = {
     accessKeyId: `ASIA${Array.from({ length: 16 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')}`,
     secretAccessKey: randomBytes(30).toString('base64'),
     arn,
     userId,
-    session: { ...session, token: randomBytes(240).toString('base64') },
+    session: { ...session, token: randomBytes(Math.max(240, Math.ceil(minTokenOctets / 4) * 3)).toString('base64') },
   }
   accounts.principals.set(principal.accessKeyId, principal)
   return principal

@@ -12,6 +12,11 @@ export interface AssumeRoleInput {
   readonly tags: readonly Tag[]
   readonly transitiveTagKeys: readonly string[]
   readonly sourceIdentity: string | undefined
+  /** ARNs of managed policies. */
+  readonly policyArns: readonly string[]
+  /** `ProviderArn ContextAssertion` */
+  readonly contexts: readonly string[]
+  readonly minTokenOctets: number
   /** Percent of what AWS allows for policy and tags together; `undefined` when neither was sent. */
   readonly packedPolicySize: number | undefined
 }
@@ -28,10 +33,24 @@ const MAX_TAGS = 50
 const MAX_TAG_KEY = 128
 const MAX_TAG_VALUE = 256
 const MAX_SECONDS = 43_200
+const POLICY_ARN = /^arn:aws[a-z-]*:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/
+const MAX_POLICY_ARNS = 10
+const PROVIDER_ARN = /^arn:[\x21-\x7e]{16,2044}$/
+const CONTEXT_ASSERTION = /^[\x20-\x7e]{4,2048}$/
+const MAX_CONTEXTS = 5
+const MAX_TOKEN_OCTETS = 4096
 /** AWS packs policy and tags into a binary form it does not describe. Here: deflated, up to this many octets. */
 const MAX_PACKED_OCTETS = 2048
-const PARAMETER =
-  /^(RoleArn|RoleSessionName|DurationSeconds|ExternalId|Policy|SourceIdentity|Tags\.member\.\d+\.(Key|Value)|TransitiveTagKeys\.member\.\d+)$/
+const SCALARS =
+  'RoleArn|RoleSessionName|DurationSeconds|ExternalId|Policy|SourceIdentity|SerialNumber|TokenCode|MinimumSessionTokenSize'
+const LISTS = 'PolicyArns|Tags|TransitiveTagKeys|ProvidedContexts' // by themselves when empty
+const MEMBERS = [
+  'PolicyArns\\.member\\.\\d+\\.arn',
+  'Tags\\.member\\.\\d+\\.(Key|Value)',
+  'TransitiveTagKeys\\.member\\.\\d+',
+  'ProvidedContexts\\.member\\.\\d+\\.(ProviderArn|ContextAssertion)',
+]
+const PARAMETER = new RegExp(`^(${[SCALARS, LISTS, ...MEMBERS].join('|')})$`)
 
 /**
  * Checks what AWS checks before it looks at the role.
@@ -51,6 +70,9 @@ export function parseAssumeRole(params: Params, minSeconds: number): AssumeRoleI
     tags,
     transitiveTagKeys: parseTransitive(params, tags),
     sourceIdentity: parseSourceIdentity(params),
+    policyArns: parsePolicyArns(params),
+    contexts: parseContexts(params),
+    minTokenOctets: parseTokenSize(params.MinimumSessionTokenSize),
     packedPolicySize: packedSize(policy, tags),
   }
 }
@@ -95,6 +117,27 @@ function parsePolicy(policy: string | undefined): string | undefined {
     if (typeof document?.Statement === 'object' && document.Statement !== null) return policy
   } catch {}
   throw new AwsRefusal('MalformedPolicyDocument', 'This policy contains invalid Json, or no statement')
+}
+
+/** Octets that the session token has at least. */
+export function parseTokenSize(text = '0'): number {
+  if (!/^\d{1,4}$/.test(text) || Number(text) > MAX_TOKEN_OCTETS) throw invalid('MinimumSessionTokenSize')
+  return Number(text)
+}
+
+function parsePolicyArns(params: Params): string[] {
+  const numbers = members(params, 'PolicyArns')
+  if (numbers.length > MAX_POLICY_ARNS) throw invalid('PolicyArns')
+  return numbers.map((n) => required(params, `PolicyArns.member.${n}.arn`, POLICY_ARN))
+}
+
+function parseContexts(params: Params): string[] {
+  const numbers = members(params, 'ProvidedContexts')
+  if (numbers.length > MAX_CONTEXTS) throw invalid('ProvidedContexts')
+  return numbers.map((n) => {
+    const provider = required(params, `ProvidedContexts.member.${n}.ProviderArn`, PROVIDER_ARN)
+    return `${provider} ${required(params, `ProvidedContexts.member.${n}.ContextAssertion`, CONTEXT_ASSERTION)}`
+  })
 }
 
 function parseTags(params: Params): Tag[] {

@@ -14,18 +14,20 @@ const STATEMENT_KEYS = ['Sid', 'Effect', 'Action', 'Resource', 'Condition']
 const OPERATORS = ['IpAddress', 'NotIpAddress']
 
 /**
- * Evaluates a session policy: Effect, Action, Resource, and IpAddress or NotIpAddress on aws:SourceIp. Patterns are
- * literal, or end in one asterisk. A policy with anything else in it allows nothing at all.
+ * Evaluates the policies of a session together: Effect, Action, Resource, and IpAddress or NotIpAddress on aws:SourceIp. Patterns
+ * are literal, or end in one asterisk. A policy with anything else in it allows nothing at all; no policy allows everything.
  */
-export function policyAllows(policy: string, access: Access): boolean {
+export function policiesAllow(policies: readonly string[], access: Access): boolean {
+  if (policies.length === 0) return true
   try {
-    const { Statement } = JSON.parse(policy) as { Statement: unknown }
-    const matching = list<Statement>(Statement).filter((statement) => applies(statement, access))
+    const matching = policies.flatMap(statementsOf).filter((statement) => applies(statement, access))
     return matching.length > 0 && matching.every(({ Effect }) => Effect === 'Allow')
   } catch {
     return false
   }
 }
+
+const statementsOf = (policy: string): Statement[] => list<Statement>((JSON.parse(policy) as { Statement: unknown }).Statement)
 
 /** @throws On what it does not understand. */
 function applies(statement: Statement, access: Access): boolean {

@@ -1,0 +1,2 @@
+export { type ImportedPkcs11HmacKey, type ImportPkcs11HmacKeyInit, importPkcs11HmacKey } from './import-key.ts'
+export { type OpenPkcs11HmacInit, openPkcs11Hmac } from './open-pkcs11-hmac.ts'

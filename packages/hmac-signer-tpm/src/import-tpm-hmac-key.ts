@@ -1,0 +1,170 @@
+import { createHmac } from 'node:crypto'
+import { type HmacBackend, knownAnswer } from '@hardbound/sigv4-hmac/backend'
+import { encodePublic, type ObjectHandle, type PublicArea, type Tpm } from '@hardbound/tpm2'
+import { create, evictControl, flushContext, hmacKeyTemplate, load } from '@hardbound/tpm2/commands'
+import { writeKeyFile } from '@hardbound/tpm2/key-file'
+import { createCalls } from './internal/calls.ts'
+import { type Device, openDevice } from './internal/device.ts'
+import { toHmacError } from './internal/errors.ts'
+import { withParent } from './internal/parent.ts'
+import { pcrPolicy } from './internal/policy.ts'
+import { type Protection, protect } from './internal/protection.ts'
+import { isPersistent, type Settings, settingsOf } from './internal/settings.ts'
+import { using } from './internal/using.ts'
+import { openTpmHmac } from './open-tpm-hmac.ts'
+import type { KeyAuthOptions, ParentOptions, TpmOptions } from './options.ts'
+
+/** What to put into a TPM, and how. */
+export interface ImportTpmHmacKeyInit extends TpmOptions, KeyAuthOptions, ParentOptions {
+  /** The HMAC key, 1 to 64 octets; for AWS `AWS4` and the secret access key. Not kept; wipe yours. */
+  readonly secret: Uint8Array
+  /** Persistent handle of the parent; or `owner`, whose H-2 primary is made each time. Default: `owner`. Not with `useEkParent`. */
+  readonly parent?: number | 'owner'
+  /** Keeps the key in the TPM at this handle, `0x81000000` to `0x817fffff`, in place of a file. */
+  readonly persistentHandle?: number
+  /** Password of the owner hierarchy, which keeps keys. Copied. Default: empty. */
+  readonly ownerAuth?: Uint8Array
+  /** Wrong passwords for this key don't count towards the TPM's lockout, so they can be guessed. Default: they count. */
+  readonly noDictionaryAttackProtection?: boolean
+  /** Into the file. */
+  readonly description?: string
+  /** For everything together. Default: 60,000. */
+  readonly timeoutMs?: number
+}
+
+/** Where the key is now. */
+export interface ImportedTpmHmacKey {
+  /** TSS2 PRIVATE KEY, of use in this TPM alone. Where no handle was asked for. */
+  readonly pem?: string
+  readonly handle?: number
+  /** Name of the key, in hexadecimal. */
+  readonly name: string
+  /** For `knownAnswer` of {@link openTpmHmac}. */
+  readonly knownAnswer: string
+}
+
+/**
+ * Puts a secret into a TPM, from where it never comes out: `fixedTPM`, for signing alone, bound to its password and PCRs. It is tried
+ * before this returns; a handle whose key does not answer as it should is given back.
+ *
+ * Without `sessionEncryption` the secret crosses the bus in clear, once.
+ *
+ * @throws {HmacBackendError}
+ * @throws {TypeError} or {RangeError} on options that can't be right.
+ */
+export async function importTpmHmacKey(init: ImportTpmHmacKeyInit): Promise<ImportedTpmHmacKey> {
+  const { persistentHandle, timeoutMs = 60_000 } = init
+  assertInit(init)
+  const expected = await knownAnswer(inSoftware(init.secret))
+  const settings = settingsOf(init)
+  const ownerAuth = Uint8Array.from(init.ownerAuth ?? [])
+  const calls = createCalls({ timeoutMs, maxWaiting: 1 })
+  let device: Device | undefined
+  try {
+    device = await openDevice(init, timeoutMs)
+    const { tpm } = device
+    const alone = <T>(work: (tpm: Tpm, protection: Protection) => Promise<T>) =>
+      calls.run((signal) =>
+        tpm
+          .exclusively(async (inner) => work(inner, await protect(inner, settings.encryption)), { signal })
+          .catch((cause: unknown) => {
+            throw toHmacError(cause)
+          }),
+      )
+    const { pem, key } = await alone((inner, protection) => enrol(inner, { ...init, ownerAuth }, settings, protection))
+    const where = persistentHandle === undefined ? { pem } : { handle: persistentHandle }
+    try {
+      const backend = await openTpmHmac({ ...init, tpm, key: where, knownAnswer: expected, timeoutMs })
+      await backend.close()
+    } catch (error) {
+      if (persistentHandle !== undefined) {
+        const object = { handle: persistentHandle, name: key.name }
+        await alone((inner, protection) => keep(inner, object, persistentHandle, ownerAuth, protection))
+      }
+      throw error
+    }
+    return { ...where, name: Buffer.from(key.name).toString('hex'), knownAnswer: expected }
+  } finally {
+    await calls.close()
+    settings.wipe()
+    ownerAuth.fill(0)
+    await device?.close()
+  }
+}
+
+/** Makes the key, and keeps it where that was asked for. */
+async function enrol(tpm: Tpm, init: ImportTpmHmacKeyInit, settings: Settings, protection: Protection) {
+  const { sessions } = protection
+  const template = await templateFor(tpm, init, settings)
+  const handle = settings.ekParent
+    ? ENDORSEMENT
+    : init.parent === undefined || init.parent === 'owner'
+      ? OWNER
+      : init.parent
+  return withParent(tpm, { handle }, settings, protection, async (parent) => {
+    const made = await using(tpm, await parent.authorize(), (auth) =>
+      create(tpm, { parent, auth, template, userAuth: settings.keyAuth, sensitiveData: init.secret, sessions }),
+    )
+    const pem = writeKeyFile({
+      type: 'loadable',
+      emptyAuth: settings.keyAuth.length === 0,
+      parent: handle,
+      public: encodePublic(made.public),
+      private: made.private,
+      ...(init.description !== undefined && { description: init.description }),
+    })
+    const key = await using(tpm, await parent.authorize(), (auth) => load(tpm, { parent, auth, ...made, sessions }))
+    if (init.persistentHandle !== undefined) {
+      await keep(tpm, key, init.persistentHandle, init.ownerAuth ?? new Uint8Array(), protection)
+    }
+    await flushContext(tpm, key)
+    return { pem, key }
+  })
+}
+
+/** Makes a loaded key persistent, or a persistent one not (TPM2_EvictControl does both). */
+async function keep(
+  tpm: Tpm,
+  object: ObjectHandle,
+  persistentHandle: number,
+  ownerAuth: Uint8Array,
+  protection: Protection,
+): Promise<void> {
+  const auth = await protection.authorize(ownerAuth)
+  await evictControl(tpm, { object, persistentHandle, auth })
+}
+
+/** Signs, never leaves this TPM; with PCRs only by its policy, also for changes to itself. */
+async function templateFor(tpm: Tpm, init: ImportTpmHmacKeyInit, { pcrs, keyAuth }: Settings): Promise<PublicArea> {
+  const noDA = init.noDictionaryAttackProtection === true ? (['noDA'] as const) : []
+  if (pcrs === undefined) {
+    return hmacKeyTemplate({ attributes: ['fixedTPM', 'fixedParent', 'userWithAuth', 'sign', ...noDA] })
+  }
+  const policy = await pcrPolicy(tpm, pcrs)
+  return hmacKeyTemplate({
+    attributes: ['fixedTPM', 'fixedParent', 'adminWithPolicy', 'sign', ...noDA],
+    authPolicy: (keyAuth.length > 0 ? policy.authValue() : policy).digest,
+  })
+}
+
+/** TPM_RH_OWNER, TPM_RH_ENDORSEMENT: Part 2 §7.4 */
+const OWNER = 0x40000001
+const ENDORSEMENT = 0x4000000b
+
+function assertInit({ secret, persistentHandle, parent = 'owner', useEkParent = false }: ImportTpmHmacKeyInit): void {
+  if (!(secret instanceof Uint8Array) || secret.length < 1 || secret.length > 64) {
+    throw new TypeError('"secret" must be 1 to 64 octets') // longer keys are hashed by the TPM before they are used
+  }
+  if (persistentHandle !== undefined && !(isPersistent(persistentHandle) && persistentHandle < 0x81800000)) {
+    throw new RangeError('"persistentHandle" must be 0x81000000 to 0x817fffff')
+  }
+  if (parent !== 'owner' && !isPersistent(parent)) throw new RangeError('"parent" must be owner or a persistent handle')
+  if (parent !== 'owner' && useEkParent !== false) throw new TypeError('"parent" and "useEkParent" exclude each other')
+}
+
+/** The same key without a TPM, for what it should answer. */
+const inSoftware = (secret: Uint8Array): HmacBackend => ({
+  name: 'software',
+  hmacSha256: (message) => Promise.resolve(createHmac('sha256', secret).update(message).digest()),
+  close: () => Promise.resolve(),
+})

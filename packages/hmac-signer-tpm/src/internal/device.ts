@@ -1,0 +1,22 @@
+import { openTpm, openTransport, type Tpm } from '@hardbound/tpm2'
+import type { TpmOptions } from '../options.ts'
+import { toHmacError } from './errors.ts'
+
+/** A TPM that is open. */
+export interface Device {
+  readonly tpm: Tpm
+  /** Leaves one open that was so before. */
+  close(): Promise<void>
+}
+
+/** @throws {HmacBackendError} */
+export async function openDevice({ tpm, dangerouslyAllowTcp = false }: TpmOptions, timeoutMs: number): Promise<Device> {
+  if (typeof tpm !== 'string') return { tpm, close: () => Promise.resolve() }
+  try {
+    const transport = () => openTransport(tpm, { timeoutMs, dangerouslyAllowTcp })
+    const opened = await openTpm({ transport, commandTimeoutMs: timeoutMs })
+    return { tpm: opened, close: () => opened.close() }
+  } catch (cause) {
+    throw toHmacError(cause)
+  }
+}

@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import type { Pkcs11Addon } from './cryptoki.ts'
+import { Pkcs11Error } from './errors.ts'
+
+/**
+ * Loads the package pkcs11js. It is a native addon, and so an optional peer: nothing else here needs it.
+ *
+ * @param load For tests. Default: `require` from where this file is.
+ * @throws {Pkcs11Error} `ERR_PKCS11_ADDON`, which says what to type.
+ */
+export function loadAddon(load: (name: string) => unknown = createRequire(import.meta.url)): Pkcs11Addon {
+  try {
+    return load('pkcs11js') as Pkcs11Addon
+  } catch (error) {
+    throw new Pkcs11Error('ERR_PKCS11_ADDON', howToInstall(error as NodeJS.ErrnoException), { cause: error })
+  }
+}
+
+/** @param execPath Path of the running Node. */
+export function howToInstall({ code, message }: NodeJS.ErrnoException, execPath: string = process.execPath): string {
+  const absent = code === 'MODULE_NOT_FOUND' && message.includes("'pkcs11js'")
+  const what = absent ? 'is not installed' : `is there, but does not load in Node ${process.version} on ${process.arch}`
+  const command = absent ? 'npm install pkcs11js@2' : 'npm rebuild pkcs11js'
+  const prefix = join(dirname(execPath), '..')
+  if (existsSync(join(prefix, 'include', 'node', 'node.h'))) {
+    return `the package pkcs11js ${what}. With a C++ compiler, make and python3 there, run: npm_config_nodedir=${prefix} ${command}`
+  }
+  return (
+    `the package pkcs11js ${what}. Install a C++ compiler, make, python3 and the headers of this Node ` +
+    `(Debian: apt-get install g++ make python3 libnode-dev; npm fetches the headers itself where it may), then run: ${command}`
+  )
+}

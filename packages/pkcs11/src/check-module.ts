@@ -1,0 +1,65 @@
+import { lstat, open, realpath, stat } from 'node:fs/promises'
+import { dirname, isAbsolute, relative, sep } from 'node:path'
+import { Pkcs11Error } from './errors.ts'
+import { ELF_HEADER, whatIsWrongWithElf } from './internal/elf.ts'
+
+/** Where modules may be without being named: folders that packages are installed to. */
+export const DEFAULT_MODULE_FOLDERS: readonly string[] = [
+  '/usr/lib',
+  '/usr/lib64',
+  '/usr/local/lib',
+  '/usr/local/lib64',
+  '/opt',
+]
+
+/**
+ * Makes sure that a file may be loaded into this process as a PKCS #11 module: it is, with all links followed, in one of the
+ * allowed places; neither it nor any folder above it may be written by others than root and us; it is a shared library for this machine.
+ *
+ * @param allowed Absolute paths of folders or of single files.
+ * @returns the real path: that is what to load.
+ * @throws {Pkcs11Error} `ERR_PKCS11_MODULE`
+ */
+export async function checkModulePath(
+  path: string,
+  allowed: readonly string[] = DEFAULT_MODULE_FOLDERS,
+): Promise<string> {
+  if (!isAbsolute(path) || path.includes('\0')) throw refused(path, 'is not an absolute path')
+  const real = await realpath(path).catch((error: unknown) => {
+    throw refused(path, `can't be found (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
+  })
+  const places = await Promise.all(allowed.map((it) => realpath(it).catch(() => undefined)))
+  if (!places.some((it) => it !== undefined && isInside(real, it))) {
+    throw refused(path, `is really ${real}, which is in none of the allowed places: ${allowed.join(', ')}`)
+  }
+  if (!(await stat(real)).isFile()) throw refused(path, 'is not a regular file')
+  for (let at = real; ; at = dirname(at)) {
+    const { mode, uid } = await lstat(at)
+    const sticky = at !== real && (mode & 0o1000) !== 0 // as /tmp: others can add there, and not replace what is ours
+    if ((mode & 0o022) !== 0 && !sticky) throw refused(path, `can be replaced by others: ${at} is writable for them`)
+    if (uid !== 0 && uid !== process.getuid?.())
+      throw refused(path, `can be replaced by others: ${at} belongs to another user`)
+    if (at === dirname(at)) break
+  }
+  const wrong = whatIsWrongWithElf(await firstOctets(real))
+  if (wrong !== undefined) throw refused(path, wrong)
+  return real
+}
+
+function isInside(path: string, place: string): boolean {
+  const way = relative(place, path)
+  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way))
+}
+
+async function firstOctets(path: string): Promise<Buffer> {
+  const handle = await open(path)
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(ELF_HEADER), 0, ELF_HEADER, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await handle.close()
+  }
+}
+
+const refused = (path: string, why: string): Pkcs11Error =>
+  new Pkcs11Error('ERR_PKCS11_MODULE', `the PKCS #11 module ${JSON.stringify(path)} is not loaded: it ${why}`)

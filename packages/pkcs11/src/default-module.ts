@@ -1,0 +1,31 @@
+import { access } from 'node:fs/promises'
+import { Pkcs11Error } from './errors.ts'
+
+const TRIPLETS = ['x86_64-linux-gnu', 'aarch64-linux-gnu', 'arm-linux-gnueabihf', 'i386-linux-gnu', 'riscv64-linux-gnu']
+const LIBRARIES = [...TRIPLETS.map((it) => `/usr/lib/${it}`), '/usr/lib64', '/usr/lib', '/usr/local/lib']
+const FOLDERS = LIBRARIES.flatMap((it) => [it, `${it}/pkcs11`, `${it}/softhsm`])
+const NAME = /^[\w.+-]{1,64}$/
+
+/**
+ * Finds the module to load where a URI has no `module-path`: by its `module-name`, or p11-kit's proxy, which stands for every
+ * module that this machine is configured for (`p11-kit list-modules`).
+ *
+ * @param name Without `lib` and `.so`.
+ * @throws {Pkcs11Error} `ERR_PKCS11_MODULE` where it is not installed.
+ */
+export async function defaultModulePath(name = 'p11-kit-proxy', folders: readonly string[] = FOLDERS): Promise<string> {
+  if (!NAME.test(name)) throw new TypeError('"module-name" must be the plain name of a file')
+  for (const folder of folders) {
+    for (const file of [`${folder}/${name}.so`, `${folder}/lib${name}.so`]) {
+      const found = await access(file).then(
+        () => true,
+        () => false,
+      )
+      if (found) return file
+    }
+  }
+  throw new Pkcs11Error(
+    'ERR_PKCS11_MODULE',
+    `no module "${name}" was found here. Name your token's with module-path, or install p11-kit (Debian: apt-get install p11-kit-modules)`,
+  )
+}

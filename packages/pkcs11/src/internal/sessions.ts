@@ -1,0 +1,143 @@
+import type { Pkcs11Error } from '../errors.ts'
+import { findToken } from '../find-token.ts'
+import type { TokenInfo } from '../list-tokens.ts'
+import type { Pkcs11Module } from '../load-module.ts'
+import { type LoginInit, login } from '../login.ts'
+import type { Pkcs11Session } from '../session.ts'
+import type { Pkcs11Uri } from '../uri.ts'
+import { CKF } from './ck.ts'
+import { call } from './native-error.ts'
+import { createPace } from './pace.ts'
+import { CKR, type Loss } from './rv.ts'
+
+export interface SessionsInit extends LoginInit {
+  readonly readWrite?: boolean | undefined
+  readonly maxSessions?: number | undefined
+  readonly reconnectDelayMs?: number | undefined
+  readonly blockingLimitMs?: number | undefined
+}
+
+/** The sessions with one token. Nothing here waits: PKCS #11 has no calls for opening that could. */
+export interface Sessions {
+  readonly info: TokenInfo
+  /** An idle session, or a new one; undefined where as many as may be are in use. @throws {Pkcs11Error} */
+  take(): Pkcs11Session | undefined
+  put(session: Pkcs11Session): void
+  /** Closes a session, and with it whatever else was lost. */
+  drop(session: Pkcs11Session, loss: Loss): void
+  close(): void
+}
+
+/** @throws {Pkcs11Error} where the token is not there, or does not let us in. */
+export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: SessionsInit): Sessions {
+  const { cryptoki } = module
+  const { maxSessions = 2, reconnectDelayMs = 1_000 } = init
+  const flags = CKF.SERIAL_SESSION | (init.readWrite === true ? CKF.RW_SESSION : 0)
+  const pace = createPace(init.blockingLimitMs ?? 1)
+  const idle: Pkcs11Session[] = []
+  const epochs = new WeakMap<Pkcs11Session, number>()
+  let busy = 0
+  let generation = 0
+  let epoch = module.epoch
+  let info = findToken(module, uri)
+  let limit = Math.min(maxSessions, info.maxSessions)
+  let state: 'new' | 'ready' | 'lost' = 'new'
+  /** What ended all attempts: a PIN is tried once, and not again whatever happens. */
+  let latched: Pkcs11Error | undefined
+  let failure: { readonly error: Pkcs11Error; readonly at: number } | undefined
+
+  function take(): Pkcs11Session | undefined {
+    if (module.epoch !== epoch && state === 'ready') lose()
+    const ready = idle.pop()
+    if (ready === undefined && busy >= limit) return undefined
+    const session = ready ?? opened()
+    if (session !== undefined) busy += 1
+    return session
+  }
+
+  function opened(): Pkcs11Session | undefined {
+    if (latched !== undefined) throw latched
+    if (failure !== undefined && performance.now() - failure.at < reconnectDelayMs) throw failure.error
+    try {
+      if (state === 'lost') find()
+      const session = open()
+      failure = undefined
+      return session
+    } catch (error) {
+      const mine = error as Pkcs11Error
+      if (mine.rv === CKR.SESSION_COUNT && busy > 0) {
+        limit = busy // others use the rest: make do with what we have
+        return undefined
+      }
+      if (isAboutPin(mine)) latched = mine
+      else if (state === 'ready') lose()
+      if (state === 'lost') failure = { error: mine, at: performance.now() }
+      throw mine
+    }
+  }
+
+  function open(): Pkcs11Session {
+    const handle = call('C_OpenSession', () => cryptoki.C_OpenSession(info.slot, flags))
+    try {
+      if (state !== 'ready') login(cryptoki, info.slot, handle, init)
+    } catch (error) {
+      closeQuietly(handle)
+      throw error
+    }
+    state = 'ready'
+    const session = { cryptoki, slot: info.slot, handle, generation, pace }
+    epochs.set(session, epoch)
+    return session
+  }
+
+  /** The slot may have another number now; some modules see a token that came back only when they are started again. */
+  function find(): void {
+    try {
+      info = findToken(module, uri)
+    } catch (error) {
+      if (!module.restart()) throw error
+      info = findToken(module, uri)
+    }
+    epoch = module.epoch
+    limit = Math.min(maxSessions, info.maxSessions)
+  }
+
+  function lose(): void {
+    state = 'lost'
+    generation += 1
+    for (const { handle } of idle.splice(0)) closeQuietly(handle)
+  }
+
+  function closeQuietly(handle: Pkcs11Session['handle']): void {
+    if (module.epoch !== epoch) return // the module was started again: that number may be another session now
+    try {
+      cryptoki.C_CloseSession(handle)
+    } catch {
+      // It is gone already.
+    }
+  }
+
+  function drop(session: Pkcs11Session, loss: Loss): void {
+    busy -= 1
+    if (epochs.get(session) === epoch) closeQuietly(session.handle)
+    if (session.generation !== generation) return
+    // With its last session a process is logged out (PKCS #11 v2.40, section 5.6, C_CloseSession).
+    if (loss === 'token' || busy + idle.length === 0) lose()
+  }
+
+  return {
+    get info() {
+      return info
+    },
+    take,
+    put(session) {
+      if (session.generation !== generation) return drop(session, 'none')
+      busy -= 1
+      idle.push(session)
+    },
+    drop,
+    close: lose,
+  }
+}
+
+const isAboutPin = ({ code }: Pkcs11Error): boolean => code.startsWith('ERR_PKCS11_PIN')

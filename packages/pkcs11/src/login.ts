@@ -1,0 +1,54 @@
+import type { Cryptoki, Handle } from './cryptoki.ts'
+import { Pkcs11Error } from './errors.ts'
+import { CKF, CKU_USER } from './internal/ck.ts'
+import { call, fromNative } from './internal/native-error.ts'
+import { CKR } from './internal/rv.ts'
+
+/** How to prove to a token who we are. */
+export interface LoginInit {
+  /** The user's PIN. Kept until the token is closed: it is needed again when the token comes back. */
+  readonly pin?: string | undefined
+  /** Have the token ask for the PIN at its own keypad. Default: false. */
+  readonly protectedAuthentication?: boolean | undefined
+  /** Try the PIN although a wrong one was given to the token before. Default: false. */
+  readonly tryPinWhenCountLow?: boolean | undefined
+}
+
+/**
+ * Logs in as the user, with one try. A token on its last try, or locked, is not touched; nor is one that was given a wrong PIN
+ * before: a program that is started again and again must not use up all tries.
+ *
+ * @throws {Pkcs11Error} `ERR_PKCS11_PIN` and its relatives.
+ */
+export function login(cryptoki: Cryptoki, slot: Handle, session: Handle, init: LoginInit): void {
+  const { flags, label } = call('C_GetTokenInfo', () => cryptoki.C_GetTokenInfo(slot))
+  if ((flags & CKF.LOGIN_REQUIRED) === 0) return
+  const name = `token "${label.trimEnd()}"`
+  if ((flags & CKF.USER_PIN_LOCKED) !== 0)
+    throw new Pkcs11Error('ERR_PKCS11_PIN_LOCKED', `${name} takes no PIN any more`)
+  if ((flags & CKF.USER_PIN_FINAL_TRY) !== 0) {
+    throw new Pkcs11Error('ERR_PKCS11_PIN_FINAL_TRY', `one more wrong PIN locks ${name}: log in once with its own tool`)
+  }
+  const pin = pinFor(init, flags, name)
+  if ((flags & CKF.USER_PIN_COUNT_LOW) !== 0 && init.tryPinWhenCountLow !== true) {
+    throw new Pkcs11Error(
+      'ERR_PKCS11_PIN_COUNT_LOW',
+      `a wrong PIN was given to ${name} before: log in once with its own tool, or allow the try`,
+    )
+  }
+  try {
+    cryptoki.C_Login(session, CKU_USER, pin)
+  } catch (error) {
+    const mine = fromNative(`C_Login to ${name}`, error)
+    if (mine.rv !== CKR.USER_ALREADY_LOGGED_IN) throw mine
+  }
+}
+
+function pinFor({ pin, protectedAuthentication }: LoginInit, flags: number, name: string): string {
+  if (protectedAuthentication === true) {
+    if ((flags & CKF.PROTECTED_AUTHENTICATION_PATH) !== 0) return '' // pkcs11js has no way to pass NULL_PTR
+    throw new Pkcs11Error('ERR_PKCS11_PIN', `${name} has no keypad of its own`)
+  }
+  if (pin === undefined) throw new Pkcs11Error('ERR_PKCS11_PIN', `${name} wants a PIN, and none was given`)
+  return pin
+}

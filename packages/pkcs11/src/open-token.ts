@@ -1,0 +1,176 @@
+import { Pkcs11Error } from './errors.ts'
+import { lossOf } from './internal/rv.ts'
+import { createSessions, type Sessions } from './internal/sessions.ts'
+import { createWaitQueue, type Patience, within } from './internal/wait-queue.ts'
+import type { TokenInfo } from './list-tokens.ts'
+import { type LoadModuleInit, loadModule, type Pkcs11Module } from './load-module.ts'
+import type { LoginInit } from './login.ts'
+import { parsePkcs11Uri } from './parse-uri.ts'
+import { readPinSource } from './pin-source.ts'
+import type { Pkcs11Session } from './session.ts'
+import type { Pkcs11Uri } from './uri.ts'
+
+/** Which token to open, how, and what it may cost. */
+export interface OpenTokenInit extends Omit<LoadModuleInit, 'modulePath' | 'moduleName'>, LoginInit {
+  /** Names module and token, and perhaps where the PIN is. */
+  readonly uri: string | Pkcs11Uri
+  /** For making and removing objects. Default: false. */
+  readonly readWrite?: boolean | undefined
+  /**
+   * How many calls may be in progress at once. Each may hold one of the four threads that Node also reads files and looks up names
+   * with. Default: 2.
+   */
+  readonly maxSessions?: number | undefined
+  /** How many calls may wait. Default: 256. */
+  readonly maxWaiting?: number | undefined
+  /** Milliseconds that a call may take, waiting included. Default: 5 000. */
+  readonly timeoutMs?: number | undefined
+  /** Milliseconds between attempts to get back a token that went away. Default: 1 000. */
+  readonly reconnectDelayMs?: number | undefined
+  /** Milliseconds that the event loop may be blocked by a call. 0: every C_Sign runs on another thread. Default: 1. */
+  readonly blockingLimitMs?: number | undefined
+}
+
+/** How long one piece of work may take, and what to do if the token is lost in it. */
+export interface WithSessionOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds. Default: what the token was opened with. */
+  readonly timeoutMs?: number | undefined
+  /** Do the work once more where session, login or token were lost in it. Default: false. */
+  readonly repeat?: boolean | undefined
+}
+
+/** An open token. Whatever it loses, it tries to get back when it is next asked. */
+export interface Pkcs11Token {
+  readonly info: TokenInfo
+  /**
+   * Lends a session to `work` alone.
+   *
+   * @throws {Pkcs11Error}, or what the work throws.
+   */
+  withSession<T>(work: Work<T>, options?: WithSessionOptions): Promise<T>
+  /** Waits for calls in progress, gives back sessions and module. A second call does nothing. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the one token that a URI names and logs in to it.
+ *
+ * @throws {Pkcs11Error}
+ * @throws {TypeError} or {RangeError} on wrong options.
+ */
+export async function openToken(init: OpenTokenInit): Promise<Pkcs11Token> {
+  const { maxWaiting = 256, timeoutMs = 5_000 } = init
+  atLeast(0, { maxWaiting, reconnectDelayMs: init.reconnectDelayMs, blockingLimitMs: init.blockingLimitMs })
+  atLeast(1, { timeoutMs, maxSessions: init.maxSessions })
+  const uri = typeof init.uri === 'string' ? parsePkcs11Uri(init.uri) : init.uri
+  const pin = init.pin ?? uri.pinValue ?? (uri.pinSource === undefined ? undefined : await readPinSource(uri.pinSource))
+  const { modulePath, moduleName } = uri
+  const module = await loadModule({ ...init, modulePath, moduleName })
+  try {
+    return tokenOf(module, createSessions(module, uri, { ...init, pin }), maxWaiting, timeoutMs)
+  } catch (error) {
+    module.close()
+    throw error
+  }
+}
+
+function tokenOf(module: Pkcs11Module, sessions: Sessions, maxWaiting: number, timeoutMs: number): Pkcs11Token {
+  const queue = createWaitQueue<Pkcs11Session>(maxWaiting)
+  const inProgress = new Set<Promise<unknown>>()
+  let closed = false
+  const first = sessions.take() // logs in
+  if (first !== undefined) sessions.put(first)
+
+  /** Takes a session back, and lends what is free to those who wait longest. */
+  function settle(session: Pkcs11Session, error?: unknown): void {
+    // After any answer but CKR_OK an operation may still be active in it, which has no other end.
+    if (error instanceof Pkcs11Error && error.rv !== undefined) sessions.drop(session, lossOf(error.rv))
+    else sessions.put(session)
+    while (queue.length > 0) {
+      try {
+        const next = sessions.take()
+        if (next === undefined) return
+        queue.give(next)
+      } catch (lost) {
+        queue.refuse(lost as Error)
+      }
+    }
+  }
+
+  /** Takes the session back when the work is done, which may be long after its caller gave up. */
+  function lend<T>(session: Pkcs11Session, work: Promise<T>, patience: Patience): Promise<T> {
+    const endCall = module.startCall()
+    const end = (error?: unknown): void => {
+      inProgress.delete(watched)
+      endCall()
+      settle(session, error)
+    }
+    const watched = work.then(() => end(), end) // before anybody else hears of it, so that a repetition finds all settled
+    inProgress.add(watched)
+    return within(work, patience, 'the token was at work')
+  }
+
+  function run<T>(session: Pkcs11Session, work: Work<T>, until: number, signal?: AbortSignal): T | Promise<T> {
+    let result: T | Promise<T>
+    try {
+      result = work(session)
+    } catch (error) {
+      settle(session, error)
+      throw error
+    }
+    if (isPromise(result)) return lend(session, result, { timeoutMs: until - performance.now(), signal })
+    settle(session)
+    return result
+  }
+
+  async function withSession<T>(work: Work<T>, options: WithSessionOptions = {}): Promise<T> {
+    const { signal, timeoutMs: mine = timeoutMs } = options
+    const until = performance.now() + mine
+    for (let again = options.repeat === true; ; again = false) {
+      if (closed) throw new Pkcs11Error('ERR_PKCS11_CLOSED', 'the token was closed')
+      if (signal?.aborted) throw new Pkcs11Error('ERR_PKCS11_ABORTED', 'aborted before the token was asked')
+      const session = sessions.take() ?? (await queue.wait({ timeoutMs: until - performance.now(), signal }))
+      try {
+        const result = run(session, work, until, signal)
+        return isPromise(result) ? await result : result
+      } catch (error) {
+        if (!again || !(error instanceof Pkcs11Error) || lossOf(error.rv) === 'none') throw error
+      }
+    }
+  }
+
+  async function close(): Promise<void> {
+    closed = true
+    while (queue.length > 0) queue.refuse(new Pkcs11Error('ERR_PKCS11_CLOSED', 'the token was closed'))
+    // A call that hangs keeps its thread: then the module is left running, as stopping it under a call may crash.
+    await within(Promise.all(inProgress), { timeoutMs }, 'waiting for calls in progress').catch(() => {})
+    sessions.close()
+    module.close()
+  }
+
+  let closing: Promise<void> | undefined
+  return {
+    get info() {
+      return sessions.info
+    },
+    withSession,
+    close() {
+      closing ??= close()
+      return closing
+    },
+  }
+}
+
+type Work<T> = (session: Pkcs11Session) => T | Promise<T>
+
+const isPromise = <T>(it: T | Promise<T>): it is Promise<T> =>
+  typeof (it as Promise<T> | undefined)?.then === 'function'
+
+function atLeast(least: number, numbers: Readonly<Record<string, number | undefined>>): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (value !== undefined && !(Number.isFinite(value) && value >= least)) {
+      throw new RangeError(`"${name}" must be at least ${least}, got ${value}`)
+    }
+  }
+}

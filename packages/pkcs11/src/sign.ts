@@ -1,0 +1,47 @@
+import type { Handle, Mechanism } from './cryptoki.ts'
+import { fromNative } from './internal/native-error.ts'
+import type { Pkcs11Session } from './session.ts'
+
+/**
+ * C_SignInit and C_Sign. Where the token has been fast so far it is waited for in place, and otherwise on another thread.
+ *
+ * @param data Looked at only before this returns.
+ * @param maxOctets Most that the mechanism gives.
+ * @throws {Pkcs11Error}
+ */
+export function sign(
+  { cryptoki, handle, pace }: Pkcs11Session,
+  mechanism: Mechanism,
+  key: Handle,
+  data: Uint8Array,
+  maxOctets: number,
+): Uint8Array | Promise<Uint8Array> {
+  const out = Buffer.alloc(maxOctets)
+  try {
+    cryptoki.C_SignInit(handle, mechanism, key)
+  } catch (error) {
+    throw fromNative('C_SignInit', error)
+  }
+  const start = performance.now()
+  if (!pace.inPlace) return elsewhere()
+  try {
+    const tag = cryptoki.C_Sign(handle, data as Buffer, out)
+    pace.took(performance.now() - start)
+    return tag
+  } catch (error) {
+    throw fromNative('C_Sign', error)
+  }
+
+  async function elsewhere(): Promise<Uint8Array> {
+    const input = Buffer.from(data) // the addon reads it on its thread, and does not keep it from being collected
+    try {
+      const tag = await cryptoki.C_SignAsync(handle, input, out)
+      pace.took(performance.now() - start)
+      return tag
+    } catch (error) {
+      throw fromNative('C_Sign', error)
+    } finally {
+      input.fill(0)
+    }
+  }
+}

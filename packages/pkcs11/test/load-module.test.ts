@@ -1,0 +1,77 @@
+import { realpath } from 'node:fs/promises'
+import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { findToken, loadModule, openToken } from '../src/index.ts'
+import { faults } from './helpers.ts'
+
+let softHsm: TestSoftHsm
+let SOFTHSM: string
+beforeAll(async () => {
+  softHsm = await createSoftHsm()
+  softHsm.activate()
+  SOFTHSM = softHsm.modulePath
+})
+beforeEach(() => faults.reset())
+afterAll(() => softHsm.remove())
+const refusal = { code: 'ERR_PKCS11_MODULE' }
+
+describe('loadModule', () => {
+  it('says so where a library is no PKCS #11 module', async () => {
+    const modulePath = await realpath(`/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/libm.so.6`)
+    await expect(loadModule({ modulePath, addon: faults.addon })).rejects.toMatchObject(refusal)
+  })
+  it('says so where a module does not start', async () => {
+    faults.fail('C_Initialize', 0x5)
+    await expect(loadModule({ modulePath: SOFTHSM, addon: faults.addon })).rejects.toMatchObject({ ...refusal, rv: 5 })
+    const module = await loadModule({ modulePath: SOFTHSM, addon: faults.addon })
+    module.close()
+  })
+  it('leaves a module running that somebody else has started', async () => {
+    faults.fail('C_Initialize', 0x191)
+    const module = await loadModule({ modulePath: SOFTHSM, addon: faults.addon })
+    expect(module.restart()).toBe(false)
+    module.close()
+    module.close()
+    expect(faults.calls).not.toContain('C_Finalize')
+  })
+  it('finds modules by name, and p11-kit without one', async () => {
+    const named = await loadModule({ moduleName: 'softhsm2', addon: faults.addon })
+    expect(named.path).toBe(await realpath(SOFTHSM))
+    named.close()
+    const proxy = await loadModule({ addon: faults.addon })
+    expect(proxy.path).toMatch(/p11-kit-proxy\.so$|libp11-kit\.so/)
+    proxy.close()
+    await expect(loadModule({ moduleName: 'no-such-module' })).rejects.toMatchObject(refusal)
+    await expect(loadModule({ moduleName: '../evil' })).rejects.toThrow(TypeError)
+  })
+  it('opens a token by way of p11-kit', async () => {
+    const token = await openToken({ uri: `pkcs11:token=hardbound?pin-source=${softHsm.pinFile}`, addon: faults.addon })
+    expect(token.info.serial).toBe(softHsm.serial)
+    await token.close()
+  })
+
+  it('restarts for everybody, unless a call is in progress', async () => {
+    const [one, two] = [
+      await loadModule({ modulePath: SOFTHSM, addon: faults.addon }),
+      await loadModule({ modulePath: SOFTHSM, addon: faults.addon }),
+    ]
+    const end = one.startCall()
+    expect(two.restart()).toBe(false)
+    end()
+    end()
+    expect(two.restart()).toBe(true)
+    expect([one.epoch, two.epoch]).toEqual([1, 1])
+    one.close()
+    expect(findToken(two, { token: 'hardbound' }).serial).toBe(softHsm.serial)
+    two.close()
+  })
+
+  it('leaves a module running under a call that hangs', async () => {
+    const module = await loadModule({ modulePath: SOFTHSM, addon: faults.addon })
+    const end = module.startCall()
+    module.close()
+    expect(faults.calls).not.toContain('C_Finalize')
+    end()
+    module.cryptoki.C_Finalize()
+  })
+})
