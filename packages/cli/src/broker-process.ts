@@ -10,6 +10,7 @@ import {
 import type { Logger } from 'pino'
 import type { BrokerConfig } from './broker-config.ts'
 import { CliError } from './cli-error.ts'
+import type { AwsIdentity } from './internal/aws-identity.ts'
 import { createLateAuditSink } from './internal/late-audit-sink.ts'
 import { prepareBroker } from './prepare-broker.ts'
 
@@ -36,9 +37,11 @@ export async function startBroker(config: BrokerConfig, log: Logger): Promise<Ru
   })
   for (const { path, problem } of parts.warnings) log.warn({ key: path }, `${path}: ${problem}`)
 
+  const identity = await openIdentity(parts.awsIdentity)
   const audit = createLateAuditSink()
   const aws = createAwsIssuer({
     ...parts.aws,
+    ...identity?.issuer,
     onOrphan: (record) => void audit.append(record).catch(() => log.error('an orphan grant could not be audited')),
   })
   const broker = createBroker({
@@ -60,6 +63,7 @@ export async function startBroker(config: BrokerConfig, log: Logger): Promise<Ru
   const close = async (): Promise<void> => {
     await server.close()
     aws.close()
+    await identity?.backend.close()
     await audit.close()
   }
   try {
@@ -72,6 +76,21 @@ export async function startBroker(config: BrokerConfig, log: Logger): Promise<Ru
   } catch (error) {
     await close().catch(() => {})
     throw error
+  }
+}
+
+/** Opens the key of our own AWS identity, so that a broker without it does not start. */
+async function openIdentity(identity: AwsIdentity | undefined) {
+  if (identity === undefined) return undefined
+  const { hardwareCredentials, hmacSignerConstructor } = await import('@hardbound/sigv4-hmac')
+  try {
+    const backend = await identity.open()
+    const credentials = hardwareCredentials(identity.accessKeyId)
+    return { backend, issuer: { credentials, signerConstructor: hmacSignerConstructor(backend) } }
+  } catch (cause) {
+    const isOurs = cause instanceof Error && 'code' in cause && String(cause.code).startsWith('ERR_HMAC_')
+    if (!isOurs && !(cause instanceof TypeError || cause instanceof RangeError)) throw cause
+    throw new CliError(`aws.identity: ${cause.message}${isOurs ? ` [${String(cause.code)}]` : ''}`, { cause })
   }
 }
 

@@ -11,6 +11,7 @@ import {
 } from '@hardbound/broker-core'
 import type { BrokerConfig } from './broker-config.ts'
 import { attestationVerifiers, type KeyAlarm } from './internal/attestation-verifiers.ts'
+import { type AwsIdentity, readAwsIdentity } from './internal/aws-identity.ts'
 import { ConfigError, createFindings, type Findings, type Problem, snakeCase } from './internal/config-error.ts'
 import { parseConfigYaml } from './internal/strict-yaml.ts'
 import { readTlsFiles } from './internal/tls-files.ts'
@@ -23,6 +24,8 @@ export interface PreparedBroker {
   /** The policy as it was written. */
   readonly policyDocument: unknown
   readonly aws: Parameters<typeof createAwsIssuer>[0]
+  /** Our own AWS identity, where it is not that of the SDK's provider chain. */
+  readonly awsIdentity: AwsIdentity | undefined
   readonly limits: Partial<BrokerLimits>
   /** What an operator should know before this broker runs. */
   readonly warnings: readonly Problem[]
@@ -47,6 +50,7 @@ export async function prepareBroker(config: BrokerConfig, init: PrepareInit = {}
   const loaded = await readPolicy(config, findings)
   const aws = awsInit(config)
   findings.attempt('aws', () => createAwsIssuer(aws).close())
+  const awsIdentity = await readAwsIdentity(config, findings)
   warnOfPlaintext(config, findings)
   if (config.go_v1 !== undefined) {
     findings.warn('go_v1', 'the protocol of the Go programs is on; its nonces do not commit to the certificates')
@@ -55,7 +59,7 @@ export async function prepareBroker(config: BrokerConfig, init: PrepareInit = {}
   if (problems.length > 0 || tls === undefined || verifier === undefined || loaded === undefined) {
     throw new ConfigError(problems)
   }
-  return { tls, verifier, ...loaded, aws, limits: limitsOf(config), warnings }
+  return { tls, verifier, ...loaded, aws, awsIdentity, limits: limitsOf(config), warnings }
 }
 
 async function readPolicy(

@@ -72,7 +72,8 @@ async function backendOf(token: Pkcs11Token, search: KeySearch, enrolled: string
       if (error instanceof HmacBackendError && error.code === 'ERR_HMAC_KNOWN_ANSWER') disabled = error
       throw error
     }
-    return (found = { generation: session.generation, key })
+    found = { generation: session.generation, key }
+    return found
   }
   await token.withSession(enroll, { repeat: true })
 

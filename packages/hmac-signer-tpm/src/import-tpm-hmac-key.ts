@@ -3,9 +3,8 @@ import { type HmacBackend, knownAnswer } from '@hardbound/sigv4-hmac/backend'
 import { encodePublic, type ObjectHandle, type PublicArea, type Tpm } from '@hardbound/tpm2'
 import { create, evictControl, flushContext, hmacKeyTemplate, load } from '@hardbound/tpm2/commands'
 import { writeKeyFile } from '@hardbound/tpm2/key-file'
-import { createCalls } from './internal/calls.ts'
-import { type Device, openDevice } from './internal/device.ts'
-import { toHmacError } from './internal/errors.ts'
+import { openDevice } from './internal/device.ts'
+import { createGate, type Gate } from './internal/gate.ts'
 import { withParent } from './internal/parent.ts'
 import { pcrPolicy } from './internal/policy.ts'
 import { type Protection, protect } from './internal/protection.ts'
@@ -58,42 +57,31 @@ export async function importTpmHmacKey(init: ImportTpmHmacKeyInit): Promise<Impo
   const expected = await knownAnswer(inSoftware(init.secret))
   const settings = settingsOf(init)
   const ownerAuth = Uint8Array.from(init.ownerAuth ?? [])
-  const calls = createCalls({ timeoutMs, maxWaiting: 1 })
-  let device: Device | undefined
+  let gate: Gate | undefined
   try {
-    device = await openDevice(init, timeoutMs)
-    const { tpm } = device
-    const alone = <T>(work: (tpm: Tpm, protection: Protection) => Promise<T>) =>
-      calls.run((signal) =>
-        tpm
-          .exclusively(async (inner) => work(inner, await protect(inner, settings.encryption)), { signal })
-          .catch((cause: unknown) => {
-            throw toHmacError(cause)
-          }),
-      )
-    const { pem, key } = await alone((inner, protection) => enrol(inner, { ...init, ownerAuth }, settings, protection))
+    const device = await openDevice(init, timeoutMs)
+    gate = createGate(device, { timeoutMs, maxWaiting: 1 })
+    const enrolling = { ...init, ownerAuth }
+    const { pem, key } = await gate.alone((tpm) => enrol(tpm, enrolling, settings))
     const where = persistentHandle === undefined ? { pem } : { handle: persistentHandle }
     try {
-      const backend = await openTpmHmac({ ...init, tpm, key: where, knownAnswer: expected, timeoutMs })
+      const backend = await openTpmHmac({ ...init, tpm: device.tpm, key: where, knownAnswer: expected, timeoutMs })
       await backend.close()
     } catch (error) {
-      if (persistentHandle !== undefined) {
-        const object = { handle: persistentHandle, name: key.name }
-        await alone((inner, protection) => keep(inner, object, persistentHandle, ownerAuth, protection))
-      }
+      if (persistentHandle !== undefined) await gate.alone((tpm) => giveBack(tpm, key, enrolling, settings))
       throw error
     }
     return { ...where, name: Buffer.from(key.name).toString('hex'), knownAnswer: expected }
   } finally {
-    await calls.close()
+    await gate?.close()
     settings.wipe()
     ownerAuth.fill(0)
-    await device?.close()
   }
 }
 
 /** Makes the key, and keeps it where that was asked for. */
-async function enrol(tpm: Tpm, init: ImportTpmHmacKeyInit, settings: Settings, protection: Protection) {
+async function enrol(tpm: Tpm, init: ImportTpmHmacKeyInit, settings: Settings) {
+  const protection = await protect(tpm, settings.encryption)
   const { sessions } = protection
   const template = await templateFor(tpm, init, settings)
   const handle = settings.ekParent
@@ -114,24 +102,27 @@ async function enrol(tpm: Tpm, init: ImportTpmHmacKeyInit, settings: Settings, p
       ...(init.description !== undefined && { description: init.description }),
     })
     const key = await using(tpm, await parent.authorize(), (auth) => load(tpm, { parent, auth, ...made, sessions }))
-    if (init.persistentHandle !== undefined) {
-      await keep(tpm, key, init.persistentHandle, init.ownerAuth ?? new Uint8Array(), protection)
-    }
+    await keep(tpm, key, init, protection)
     await flushContext(tpm, key)
     return { pem, key }
   })
 }
 
-/** Makes a loaded key persistent, or a persistent one not (TPM2_EvictControl does both). */
-async function keep(
+/** Makes a loaded key persistent, and a persistent one not: TPM2_EvictControl does both. */
+async function keep(tpm: Tpm, object: ObjectHandle, init: ImportTpmHmacKeyInit, protection: Protection): Promise<void> {
+  const { persistentHandle, ownerAuth = new Uint8Array() } = init
+  if (persistentHandle === undefined) return
+  await evictControl(tpm, { object, persistentHandle, auth: await protection.authorize(ownerAuth) })
+}
+
+async function giveBack(
   tpm: Tpm,
-  object: ObjectHandle,
-  persistentHandle: number,
-  ownerAuth: Uint8Array,
-  protection: Protection,
+  key: ObjectHandle,
+  init: ImportTpmHmacKeyInit,
+  { encryption }: Settings,
 ): Promise<void> {
-  const auth = await protection.authorize(ownerAuth)
-  await evictControl(tpm, { object, persistentHandle, auth })
+  const { persistentHandle: handle = 0 } = init
+  await keep(tpm, { handle, name: key.name }, init, await protect(tpm, encryption))
 }
 
 /** Signs, never leaves this TPM; with PCRs only by its policy, also for changes to itself. */

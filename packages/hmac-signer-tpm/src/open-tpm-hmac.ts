@@ -1,11 +1,9 @@
-import { assertKnownAnswer, checkKnownAnswer, type HmacBackend, knownAnswer } from '@hardbound/sigv4-hmac/backend'
-import type { Tpm } from '@hardbound/tpm2'
-import { createCalls } from './internal/calls.ts'
+import { assertKnownAnswer, type HmacBackend } from '@hardbound/sigv4-hmac/backend'
+import type { CallLimits } from './internal/calls.ts'
 import { openDevice } from './internal/device.ts'
-import { isFinal, toHmacError } from './internal/errors.ts'
-import { findKey, type Key, keySourceOf } from './internal/key.ts'
-import { type Plan, planFor } from './internal/policy.ts'
-import { type Protection, protect } from './internal/protection.ts'
+import { enrolledKey } from './internal/enrolled-key.ts'
+import { createGate } from './internal/gate.ts'
+import { keySourceOf } from './internal/key.ts'
 import { isPersistent, settingsOf } from './internal/settings.ts'
 import { computeTag } from './internal/tag.ts'
 import type { KeyAuthOptions, ParentOptions, TpmOptions } from './options.ts'
@@ -31,83 +29,34 @@ export interface OpenTpmHmacInit extends TpmOptions, KeyAuthOptions, ParentOptio
  * @throws {TypeError} or {RangeError} on options that can't be right.
  */
 export async function openTpmHmac(init: OpenTpmHmacInit): Promise<HmacBackend> {
-  const { timeoutMs, maxWaiting } = assertLimits(init)
+  const limits = limitsOf(init)
   const source = keySourceOf(init.key)
   const settings = settingsOf(init)
-  let expected = init.knownAnswer
-  let known: { readonly key: Key; readonly plan: Plan; readonly connection: number } | undefined
-  let final: Error | undefined
-
-  /** What the key is, found out once per connection, and sessions to use it with. */
-  async function ready(tpm: Tpm) {
-    const protection = await protect(tpm, settings.encryption)
-    if (known?.connection === tpm.connection) return { ...known, protection }
-    const key = await findKey(tpm, source, settings, protection)
-    const plan = await planFor(tpm, key.public, settings, protection)
-    await recognise(tpm, key, plan, protection)
-    known = { key, plan, connection: tpm.connection }
-    return { ...known, protection }
-  }
-  async function recognise(tpm: Tpm, key: Key, plan: Plan, protection: Protection): Promise<void> {
-    const backend: HmacBackend = {
-      name: 'tpm',
-      hmacSha256: (message) => computeTag(tpm, { key, plan, settings, protection }, message),
-      close: () => Promise.resolve(),
-    }
-    if (expected === undefined) expected = await knownAnswer(backend)
-    else await checkKnownAnswer(backend, expected)
-  }
-  async function alone<T>(work: (tpm: Tpm) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    if (final) throw final
-    const once = async (tpm: Tpm): Promise<T> => {
-      if (final) throw final // while we waited
-      try {
-        return await work(tpm)
-      } catch (cause) {
-        const error = toHmacError(cause)
-        if (isFinal(error)) final = error // before the next in the queue has its turn
-        throw error
-      }
-    }
-    return calls.run(async (stop) => {
-      try {
-        return await device.tpm.exclusively(once, { signal: stop })
-      } catch (cause) {
-        throw toHmacError(cause)
-      }
-    }, signal)
-  }
-  async function close(): Promise<void> {
-    await calls.close()
-    settings.wipe()
-    await device.close()
-  }
-
-  const calls = createCalls({ timeoutMs, maxWaiting })
-  const device = await openDevice(init, timeoutMs).catch((error: unknown) => {
+  const device = await openDevice(init, limits.timeoutMs).catch((error: unknown) => {
     settings.wipe()
     throw error
   })
-  try {
-    await alone(ready)
-  } catch (error) {
+  const gate = createGate(device, limits)
+  const close = async () => {
+    await gate.close()
+    settings.wipe()
+  }
+  const ready = enrolledKey(source, settings, init.knownAnswer)
+  await gate.alone(ready).catch(async (error: unknown) => {
     await close()
     throw error
-  }
+  })
   return {
     name: 'tpm',
     async hmacSha256(message, options) {
       const copy = Uint8Array.from(message)
-      return alone(async (tpm) => {
-        const { key, plan, protection } = await ready(tpm)
-        return computeTag(tpm, { key, plan, settings, protection }, copy)
-      }, options?.signal)
+      return gate.alone(async (tpm) => computeTag(tpm, await ready(tpm), copy), options?.signal)
     },
     close,
   }
 }
 
-function assertLimits({ key, knownAnswer: expected, ...init }: OpenTpmHmacInit) {
+function limitsOf({ key, knownAnswer: expected, ...init }: OpenTpmHmacInit): CallLimits {
   if ('handle' in key && !isPersistent(key.handle))
     throw new RangeError('"key.handle" must be 0x81000000 to 0x81ffffff')
   if (expected !== undefined) assertKnownAnswer(expected)

@@ -1,6 +1,5 @@
-import { createCalls } from './internal/calls.ts'
 import { openDevice } from './internal/device.ts'
-import { toHmacError } from './internal/errors.ts'
+import { createGate } from './internal/gate.ts'
 import { saltKey } from './internal/protection.ts'
 import type { SaltKey, TpmOptions } from './options.ts'
 
@@ -16,15 +15,11 @@ export async function readTpmKeyName(
   init: Pick<TpmOptions, 'tpm' | 'dangerouslyAllowTcp'> & { readonly key?: SaltKey; readonly timeoutMs?: number },
 ): Promise<string> {
   const { key = 'ek-rsa', timeoutMs = 60_000 } = init
-  const device = await openDevice(init, timeoutMs)
-  const calls = createCalls({ timeoutMs, maxWaiting: 1 })
+  const gate = createGate(await openDevice(init, timeoutMs), { timeoutMs, maxWaiting: 1 })
   try {
-    const { name } = await calls.run((signal) => device.tpm.exclusively((tpm) => saltKey(tpm, key), { signal }))
+    const { name } = await gate.alone((tpm) => saltKey(tpm, key))
     return Buffer.from(name).toString('hex')
-  } catch (cause) {
-    throw toHmacError(cause)
   } finally {
-    await calls.close()
-    await device.close()
+    await gate.close()
   }
 }

@@ -1,5 +1,5 @@
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
-import { hmacSignerConstructor } from '@hardbound/sigv4-hmac'
+import { hardwareCredentials, hmacSignerConstructor } from '@hardbound/sigv4-hmac'
 import { startAws } from '@hardbound/testkit'
 import { startSwtpm } from '@hardbound/testkit/hardware'
 import { expect, it } from '@jest/globals'
@@ -22,7 +22,7 @@ it('lists a bucket with an S3 client whose secret is only in the TPM', async () 
     region: 'eu-west-1',
     endpoint: aws.endpoint,
     forcePathStyle: true,
-    credentials: { accessKeyId, secretAccessKey: 'not here' },
+    credentials: hardwareCredentials(accessKeyId),
     signerConstructor: hmacSignerConstructor(backend),
   })
   const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket: 'reports' }))

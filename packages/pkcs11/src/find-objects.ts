@@ -8,7 +8,7 @@ import type { Pkcs11Uri } from './uri.ts'
 const MAX_OBJECTS = 256
 
 /** What to look for: the URI's own words for an object. */
-export type ObjectSearch = Pick<Pkcs11Uri, 'object' | 'id' | 'type'>
+export type ObjectSearch = { readonly [Name in 'object' | 'id' | 'type']?: Pkcs11Uri[Name] | undefined }
 
 /**
  * Finds the objects with this label, id and class, as far as the session may see them.

@@ -111,7 +111,7 @@ function tokenOf(module: Pkcs11Module, sessions: Sessions, maxWaiting: number, t
     return within(work, patience, 'the token was at work')
   }
 
-  function run<T>(session: Pkcs11Session, work: Work<T>, until: number, signal?: AbortSignal): T | Promise<T> {
+  function run<T>(session: Pkcs11Session, work: Work<T>, patience: () => Patience): T | Promise<T> {
     let result: T | Promise<T>
     try {
       result = work(session)
@@ -119,20 +119,24 @@ function tokenOf(module: Pkcs11Module, sessions: Sessions, maxWaiting: number, t
       settle(session, error)
       throw error
     }
-    if (isPromise(result)) return lend(session, result, { timeoutMs: until - performance.now(), signal })
+    if (isPromise(result)) return lend(session, result, patience())
     settle(session)
     return result
   }
 
   async function withSession<T>(work: Work<T>, options: WithSessionOptions = {}): Promise<T> {
     const { signal, timeoutMs: mine = timeoutMs } = options
-    const until = performance.now() + mine
+    let until: number | undefined // asked for only where there is something to wait for
+    const patience = (): Patience => {
+      until ??= performance.now() + mine
+      return { timeoutMs: until - performance.now(), signal }
+    }
     for (let again = options.repeat === true; ; again = false) {
       if (closed) throw new Pkcs11Error('ERR_PKCS11_CLOSED', 'the token was closed')
       if (signal?.aborted) throw new Pkcs11Error('ERR_PKCS11_ABORTED', 'aborted before the token was asked')
-      const session = sessions.take() ?? (await queue.wait({ timeoutMs: until - performance.now(), signal }))
+      const session = sessions.take() ?? (await queue.wait(patience()))
       try {
-        const result = run(session, work, until, signal)
+        const result = run(session, work, patience)
         return isPromise(result) ? await result : result
       } catch (error) {
         if (!again || !(error instanceof Pkcs11Error) || lossOf(error.rv) === 'none') throw error

@@ -83,6 +83,8 @@ describe('findObject', () => {
       expect(() => findObject(session, { object: 'aws' })).toThrow('2 objects are a object with label "aws"')
       destroyObject(session, data)
       findObject(session, { object: 'aws' })
+      const half = () => createObject(session, [{ type: 0x0, value: 4 }]) // CKO_SECRET_KEY, and no more
+      expect(half).toThrow(expect.objectContaining({ code: 'ERR_PKCS11_RV', rv: expect.any(Number) }))
     })
     await token.close()
   })

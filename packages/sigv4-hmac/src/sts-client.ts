@@ -5,10 +5,9 @@ import type { HmacBackend } from './hmac-backend.ts'
 import { whole } from './internal/checks.ts'
 import { withDeadline } from './internal/deadline.ts'
 import { stsForm } from './internal/sts-form.ts'
-import { postToSts } from './internal/sts-http.ts'
 import { checkAssumeRole, checkGetSessionToken, partsOfRole } from './internal/sts-input-checks.ts'
 import { stsRefusal } from './internal/sts-refusal.ts'
-import { readSession, type StsAsked } from './internal/sts-session.ts'
+import { readSession, type StsAsked } from './internal/read-session.ts'
 import { StsError, type StsErrorCode } from './sts-error.ts'
 import type { AssumeRoleInput, GetSessionTokenInput } from './sts-input.ts'
 import type { StsSession } from './sts-session.ts'
@@ -78,7 +77,10 @@ export function stsRequests(init: StsClientInit): StsRequests {
   const signer = createHmacSigner({ backend, accessKeyId, region: signingRegion, service: 'sts', clock })
 
   async function attempt(asked: StsAsked, body: string, signal: AbortSignal): Promise<StsSession> {
-    const headers = await signer.sign({ method: 'POST', url, headers: FORM, body }, { signal })
+    const [headers, { postToSts }] = await Promise.all([
+      signer.sign({ method: 'POST', url, headers: FORM, body }, { signal }),
+      import('./internal/sts-http.ts'), // node:https takes 6 ms to load: on first use, and while the backend works
+    ])
     const answer = await postToSts({ url, headers, body, ca, signal })
     try {
       if (answer.status === 200) return readSession(answer.body, asked, clock())

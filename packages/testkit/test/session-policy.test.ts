@@ -1,16 +1,16 @@
 import { describe, expect, it } from '@jest/globals'
-import { policyAllows } from '../src/internal/session-policy.ts'
+import { policiesAllow } from '../src/internal/session-policy.ts'
 
 const access = { action: 's3:GetObject', resource: 'arn:aws:s3:::example-bucket/a.txt', sourceIp: '192.0.2.7' }
 const ALLOW = { Effect: 'Allow', Action: 's3:GetObject', Resource: '*' }
-const allows = (...statements: object[]) => policyAllows(JSON.stringify({ Statement: statements }), access)
+const allows = (...statements: object[]) => policiesAllow([JSON.stringify({ Statement: statements })], access)
 const when = (Condition: object) => allows({ ...ALLOW, Condition })
 
-describe('policyAllows', () => {
+describe('policiesAllow', () => {
   it('allows what is named, literally or up to an asterisk', () => {
     expect(allows(ALLOW)).toBe(true)
     expect(allows({ ...ALLOW, Action: 'S3:get*', Resource: 'arn:aws:s3:::example-bucket/*' })).toBe(true)
-    expect(policyAllows(JSON.stringify({ Version: '2012-10-17', Statement: ALLOW }), access)).toBe(true)
+    expect(policiesAllow([JSON.stringify({ Version: '2012-10-17', Statement: ALLOW })], access)).toBe(true)
   })
 
   it('denies what is not named', () => {
@@ -22,6 +22,16 @@ describe('policyAllows', () => {
   it('lets a Deny win', () => {
     expect(allows(ALLOW, { ...ALLOW, Effect: 'Deny' })).toBe(false)
     expect(allows(ALLOW, { ...ALLOW, Effect: 'Deny', Action: 's3:PutObject' })).toBe(true)
+  })
+
+  it('takes several policies together, and none for everything', () => {
+    const [get, deny, list] = [ALLOW, { ...ALLOW, Effect: 'Deny' }, { ...ALLOW, Action: 's3:ListBucket' }].map((it) =>
+      JSON.stringify({ Statement: it }),
+    )
+    expect(policiesAllow([], access)).toBe(true)
+    expect(policiesAllow([list!, get!], access)).toBe(true)
+    expect(policiesAllow([get!, deny!], access)).toBe(false)
+    expect(policiesAllow([get!, 'no JSON'], access)).toBe(false)
   })
 
   it('tests the address', () => {

@@ -14,6 +14,9 @@ import { askUrl, ROLE, refusal, USER } from './helpers.ts'
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
 const NOW_MS = Date.now()
+const DEVICE = 'arn:aws:iam::111122223333:mfa/device'
+const MANAGED = 'arn:aws:iam::444455556666:policy/read-only'
+const CONTEXT = { ProviderArn: 'arn:aws:iam::aws:contextProvider/IdentityCenter', ContextAssertion: 'assertion' }
 let nowMs: number
 const aws: TestAws = await startAws({ now: () => nowMs })
 const clients: STSClient[] = []
@@ -87,6 +90,44 @@ describe('answerSts for the AWS SDK', () => {
     expect(await refusal(assume({}, client))).toBeUndefined()
   })
 
+  it('takes a code of an MFA device once, for a session of either kind', async () => {
+    aws.addUser({ ...USER, mfa: { serialNumber: DEVICE, tokenCodes: ['111111', '222222'] } })
+    aws.addRole({ arn: ROLE, trusts: [USER.arn], requireMfa: true })
+    const mfa = { SerialNumber: DEVICE, TokenCode: '111111' }
+    expect(await refusal(assume())).toBe('AccessDenied')
+    expect(await refusal(assume(mfa))).toBeUndefined()
+    expect(await refusal(assume(mfa))).toBe('AccessDenied')
+    const session = (TokenCode: string) =>
+      refusal(clientOf().send(new GetSessionTokenCommand({ SerialNumber: DEVICE, TokenCode })))
+    expect(await session('333333')).toBe('AccessDenied')
+    expect(await session('222222')).toBeUndefined()
+    expect(await session('222222')).toBe('AccessDenied')
+  })
+
+  it('takes managed policies and contexts that it knows, and empty lists', async () => {
+    aws.addPolicy(MANAGED, '{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}')
+    aws.addContext(CONTEXT.ProviderArn, CONTEXT.ContextAssertion)
+    expect(await refusal(assume({ PolicyArns: [{ arn: MANAGED }], ProvidedContexts: [CONTEXT] }))).toBeUndefined()
+    expect(aws.calls.at(-1)!.params).toMatchObject({
+      'PolicyArns.member.1.arn': MANAGED,
+      'ProvidedContexts.member.1.ContextAssertion': 'assertion',
+    })
+    expect(await refusal(assume({ PolicyArns: [], ProvidedContexts: [], Tags: [] }))).toBeUndefined()
+  })
+
+  it('gives a session token as long as it is asked for', async () => {
+    const { Credentials } = await assume({ MinimumSessionTokenSize: 4096 })
+    expect(Credentials!.SessionToken!.length).toBeGreaterThanOrEqual(4096)
+    expect((await whoAmI(withSession(Credentials))).Account).toBe('444455556666')
+  })
+
+  it('gives the root of an account an hour at most', async () => {
+    const root = { ...USER, accessKeyId: 'AKIAROOT8DHBEXAMPLE1', arn: 'arn:aws:iam::111122223333:root' }
+    aws.addUser(root)
+    const { Credentials } = await clientOf(root).send(new GetSessionTokenCommand({ DurationSeconds: 7200 }))
+    expect(Credentials!.Expiration).toEqual(new Date((Math.floor(nowMs / 1000) + 3600) * 1000))
+  })
+
   it('answers a GET query and states errors as AWS does', async () => {
     const { status, headers, text } = await askUrl(`${aws.endpoint}/?Action=GetCallerIdentity&Version=2011-06-15`)
     expect(status).toBe(403)
@@ -129,7 +170,21 @@ describe('answerSts refuses', () => {
     ['a source identity of AWS', { SourceIdentity: 'aws:me' }, 'ValidationError'],
     ['a source identity with a space', { SourceIdentity: 'a b' }, 'ValidationError'],
     ['an external id of one character', { ExternalId: 'x' }, 'ValidationError'],
-    ['parameters it does not know', { SerialNumber: 'arn:aws:iam::111122223333:mfa/x' }, 'ValidationError'],
+    ['a serial number that is none', { SerialNumber: 'a b c d e', TokenCode: '123456' }, 'ValidationError'],
+    ['a token code of five digits', { SerialNumber: DEVICE, TokenCode: '12345' }, 'ValidationError'],
+    ['a device without a code', { SerialNumber: DEVICE }, 'AccessDenied'],
+    ['a device of nobody', { SerialNumber: DEVICE, TokenCode: '123456' }, 'AccessDenied'],
+    ['a managed policy that is none', { PolicyArns: [{ arn: 'arn:aws:iam::111122223333:role/x' }] }, 'ValidationError'],
+    ['a managed policy that is not there', { PolicyArns: [{ arn: `${MANAGED}x` }] }, 'ValidationError'],
+    ['11 managed policies', { PolicyArns: Array.from({ length: 11 }, () => ({ arn: MANAGED })) }, 'ValidationError'],
+    [
+      'a context that is not there',
+      { ProvidedContexts: [{ ...CONTEXT, ContextAssertion: 'other' }] },
+      'ValidationError',
+    ],
+    ['a context without its provider', { ProvidedContexts: [{ ContextAssertion: 'abcd' }] }, 'ValidationError'],
+    ['six contexts', { ProvidedContexts: Array.from({ length: 6 }, () => CONTEXT) }, 'ValidationError'],
+    ['a token of 4097 octets', { MinimumSessionTokenSize: 4097 }, 'ValidationError'],
     ['a role that does not exist', { RoleArn: `${ROLE}x` }, 'AccessDenied'],
     [
       'tags that do not pack',
@@ -180,9 +235,9 @@ describe('answerSts refuses', () => {
     )
     const session = (input: object) => refusal(clientOf().send(new GetSessionTokenCommand(input)))
     expect(await session({ DurationSeconds: 129_601 })).toBe('ValidationError')
-    expect(await session({ SerialNumber: 'arn:aws:iam::111122223333:mfa/x', TokenCode: '123456' })).toBe(
-      'ValidationError',
-    )
+    expect(await session({ DurationSeconds: 899 })).toBe('ValidationError')
+    expect(await session({ SerialNumber: DEVICE, TokenCode: '123456' })).toBe('AccessDenied')
+    expect(await session({ MinimumSessionTokenSize: 4097 })).toBe('ValidationError')
   })
 
   it('a wrong secret, an unknown key, and a session with the token of another', async () => {

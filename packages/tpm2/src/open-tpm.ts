@@ -35,9 +35,9 @@ export async function openTpm(init: OpenTpmInit): Promise<Tpm> {
   const { transport } = init
   const open = typeof transport === 'function' ? transport : undefined
   let current = await greet(typeof transport === 'function' ? await transport() : transport, 1, patience)
-  let closed = false
+  let closing: Promise<void> | undefined
   const scope = new Scope(current, async () => {
-    if (!current.isBroken || open === undefined || closed) return current
+    if (!current.isBroken || open === undefined || closing !== undefined) return current
     await current.close()
     current = await greet(await open(), current.connection + 1, patience)
     return current
@@ -49,10 +49,9 @@ export async function openTpm(init: OpenTpmInit): Promise<Tpm> {
     },
     execute: (command, options) => scope.execute(command, options),
     exclusively: (work, options) => scope.exclusively(work, options),
-    close: async () => {
-      closed = true
-      await scope.close()
-      await current.close()
+    close: () => {
+      closing ??= scope.close().then(() => current.close())
+      return closing
     },
   }
 }

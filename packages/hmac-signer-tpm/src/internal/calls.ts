@@ -11,8 +11,14 @@ export interface Calls {
   close(): Promise<void>
 }
 
-/** @param maxWaiting Beyond so many (and the one at work) it is `ERR_HMAC_OVERLOADED`. */
-export function createCalls({ timeoutMs, maxWaiting }: { timeoutMs: number; maxWaiting: number }): Calls {
+/** How long a caller may wait, and how many may. */
+export interface CallLimits {
+  readonly timeoutMs: number
+  /** Beyond so many (and the one at work) it is `ERR_HMAC_OVERLOADED`. */
+  readonly maxWaiting: number
+}
+
+export function createCalls({ timeoutMs, maxWaiting }: CallLimits): Calls {
   const running = new Map<Promise<unknown>, AbortController>()
   let closed = false
   return {

@@ -30,8 +30,10 @@ export function call<T>(doing: string, work: () => T): T {
   }
 }
 
-/** CK_RV of what the addon threw. */
+/** CK_RV of what the addon threw. Some of its functions (C_CreateObject) have it in the message alone: `CKR_NAME:number`. */
 export function rvOf(error: unknown): number | undefined {
-  const { name, code } = error as { name?: unknown; code?: unknown }
-  return name === 'Pkcs11Error' && typeof code === 'number' && code !== 0 ? code : undefined
+  const { name, code, message } = error as { name?: unknown; code?: unknown; message?: unknown }
+  if (name === 'Pkcs11Error' && typeof code === 'number' && code !== 0) return code
+  const [, digits] = /^CKR_\w+:(\d{1,10})$/.exec(String(message)) ?? []
+  return digits === undefined ? undefined : Number(digits)
 }

@@ -1,6 +1,6 @@
 /** As much of the package pkcs11js as is wrapped here. */
 interface Addon {
-  PKCS11: new () => object
+  PKCS11: { new (): object; readonly prototype: object }
   Pkcs11Error: new (message: string) => Error
 }
 
@@ -29,7 +29,8 @@ export function createPkcs11Faults<T extends Addon>(addon: T): Pkcs11Faults<T> {
     constructor() {
       super()
       const functions = this as Record<string, unknown>
-      for (const name of Object.keys(functions).filter((it) => it.startsWith('C_'))) {
+      const names = [...Object.keys(this), ...Object.getOwnPropertyNames(addon.PKCS11.prototype)]
+      for (const name of names.filter((it) => it.startsWith('C_'))) {
         const real = (functions[name] as Call).bind(this)
         functions[name] = (...args: unknown[]) => answer(name, real, args)
       }

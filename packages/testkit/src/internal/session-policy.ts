@@ -27,7 +27,8 @@ export function policiesAllow(policies: readonly string[], access: Access): bool
   }
 }
 
-const statementsOf = (policy: string): Statement[] => list<Statement>((JSON.parse(policy) as { Statement: unknown }).Statement)
+const statementsOf = (policy: string): Statement[] =>
+  list<Statement>((JSON.parse(policy) as { Statement: unknown }).Statement)
 
 /** @throws On what it does not understand. */
 function applies(statement: Statement, access: Access): boolean {

@@ -1,3 +1,4 @@
+import { isSessionHandle } from '../handles.ts'
 import { concat, EMPTY, u32 } from '../internal/octets.ts'
 import { Reader } from '../internal/reader.ts'
 import type { CallOptions, Tpm } from '../tpm.ts'
@@ -49,7 +50,7 @@ export async function getCapability(tpm: Tpm, init: GetCapabilityInit, options?:
     found.push(...page.list)
     const last = page.list.at(-1)
     if (!page.more || found.length >= max || last === undefined) return found
-    from = position(init.capability, last.id) + 1
+    from = position(init.capability, from, last.id) + 1
   }
 }
 
@@ -87,7 +88,7 @@ async function readPage(
   )
   reader.end()
   // Pages must go forwards, or reading them would never end.
-  const positions = [from - 1, ...list.map(({ id }) => position(capability, id))]
+  const positions = [from - 1, ...list.map(({ id }) => position(capability, from, id))]
   if (list.some((_, at) => Number(positions[at + 1]) <= Number(positions[at]))) {
     throw reader.malformed('the list is not in order')
   }
@@ -95,7 +96,11 @@ async function readPage(
   return { more: more === 1, list }
 }
 
-/** TPMA_CC has more in it than the command's number: its index, and whether it is a vendor's (Part 2 §8.9). */
-function position(capability: GetCapabilityInit['capability'], id: number): number {
-  return capability === 'commands' ? id & 0x2000ffff : id
+/**
+ * Where an entry stands in its list. TPMA_CC has more in it than the command's number: its index, and whether it is a
+ * vendor's (Part 2 §8.9). Sessions are in the order of their numbers, HMAC and policy sessions mixed.
+ */
+function position(capability: GetCapabilityInit['capability'], from: number, id: number): number {
+  if (capability === 'commands') return id & 0x2000ffff
+  return capability === 'handles' && isSessionHandle(id) ? (from >>> 24) * 2 ** 24 + (id & 0xffffff) : id
 }
