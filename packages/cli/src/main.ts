@@ -4,13 +4,17 @@ import { CliError } from './cli-error.ts'
 import { auditVerifyCommand } from './commands/audit-verify.ts'
 import { brokerCheckCommand } from './commands/broker-check.ts'
 import { brokerRunCommand } from './commands/broker-run.ts'
+import { pkcs11ImportCommand } from './commands/pkcs11-import.ts'
+import { pkcs11ListCommand } from './commands/pkcs11-list.ts'
 import { policyTestCommand } from './commands/policy-test.ts'
 import { tokenInspectCommand } from './commands/token-inspect.ts'
+import { tpmImportCommand } from './commands/tpm-import.ts'
+import { tpmNameCommand } from './commands/tpm-name.ts'
 import { note } from './output.ts'
 
 const EXIT_CODES = '\nExit codes: 0 ok, 1 failed or denied, 2 used wrongly.'
 
-/** The whole command line but `aws ekm`, which is a bundle of its own and only listed here. */
+/** The whole command line but `aws …`, which are bundles of their own and only listed here. */
 function createProgram(): Command {
   const program = new Command('hardbound')
     .description('credentials bound to hardware')
@@ -23,10 +27,18 @@ function createProgram(): Command {
   group(program, 'policy', 'the rules of a broker', [policyTestCommand()])
   group(program, 'token', 'attestation tokens', [tokenInspectCommand()])
   group(program, 'audit', "a broker's audit log", [auditVerifyCommand()])
+  group(program, 'tpm', "keys in a machine's TPM", [tpmImportCommand(), tpmNameCommand()])
+  group(program, 'pkcs11', 'keys in HSMs and other PKCS #11 tokens', [pkcs11ImportCommand(), pkcs11ListCommand()])
   group(program, 'aws', 'credentials for AWS tools', [
     new Command('ekm')
       .description('print credentials as a credential_process; see hardbound aws ekm --help')
       .usage('--broker <url> --audience <audience> [options]'),
+    new Command('tpm')
+      .description('the same with a key in a TPM; see hardbound aws tpm --help')
+      .usage('--tpm <address> (--handle <handle> | --key <file>) [options]'),
+    new Command('pkcs11')
+      .description('the same with a key in a PKCS #11 token; see hardbound aws pkcs11 --help')
+      .usage('--uri <uri> [options]'),
   ])
   return program
 }

@@ -16,6 +16,13 @@ const FIELDS = [
   'libraryVersion',
 ] as const
 
+/** Whether a token has all that a URI's path attributes say of tokens. */
+export function matchesToken(token: TokenInfo, uri: Pkcs11Uri): boolean {
+  return askedOf(uri).every((field) => token[field] === wanted(uri, field))
+}
+
+const askedOf = (uri: Pkcs11Uri) => FIELDS.filter((field) => uri[field] !== undefined)
+
 /**
  * Finds the one token that a URI's path attributes name.
  *
@@ -23,14 +30,13 @@ const FIELDS = [
  */
 export function findToken(module: Pkcs11Module, uri: Pkcs11Uri): TokenInfo {
   const tokens = listTokens(module)
-  const asked = FIELDS.filter((field) => uri[field] !== undefined)
-  const matches = (it: TokenInfo, field: (typeof FIELDS)[number]): boolean => it[field] === wanted(uri, field)
-  const found = tokens.filter((it) => asked.every((field) => matches(it, field)))
+  const found = tokens.filter((it) => matchesToken(it, uri))
   const [only] = found
   if (only !== undefined && found.length === 1) return only
 
-  const each = asked.map(
-    (field) => `${field} ${JSON.stringify(uri[field])} ${tokens.filter((it) => matches(it, field)).length}`,
+  const each = askedOf(uri).map(
+    (field) =>
+      `${field} ${JSON.stringify(uri[field])} ${tokens.filter((it) => it[field] === wanted(uri, field)).length}`,
   )
   const why = `${tokens.length} there${each.length > 0 ? `, of which match: ${each.join(', ')}` : ''}`
   if (found.length === 0) throw new Pkcs11Error('ERR_PKCS11_TOKEN_ABSENT', `no token matches (${why})`)

@@ -1,4 +1,4 @@
-import { PATH_FIELDS, PATH_PLAIN, QUERY_FIELDS, QUERY_PLAIN } from './internal/uri-attributes.ts'
+import { PATH_FIELDS, PATH_WRITTEN, QUERY_FIELDS, QUERY_WRITTEN } from './internal/uri-attributes.ts'
 import type { Pkcs11Uri } from './uri.ts'
 
 /**
@@ -11,18 +11,18 @@ export function formatPkcs11Uri(uri: Pkcs11Uri, { dangerouslyShowPin = false } =
   for (const [name, field] of PATH_FIELDS) {
     const value = uri[field]
     if (value === undefined) continue
-    path.push(`${name}=${field === 'id' ? everyOctet(value as Uint8Array) : encode(String(value), PATH_PLAIN)}`)
+    path.push(`${name}=${field === 'id' ? everyOctet(value as Uint8Array) : encode(String(value), PATH_WRITTEN)}`)
   }
-  for (const [name, value] of Object.entries(uri.vendorPath ?? {})) path.push(`${name}=${encode(value, PATH_PLAIN)}`)
+  for (const [name, value] of Object.entries(uri.vendorPath ?? {})) path.push(`${name}=${encode(value, PATH_WRITTEN)}`)
 
   const query: string[] = []
   for (const [name, field] of QUERY_FIELDS) {
     const value = uri[field]
     if (value === undefined || (field === 'pinValue' && !dangerouslyShowPin)) continue
-    query.push(`${name}=${encode(String(value), QUERY_PLAIN)}`)
+    query.push(`${name}=${encode(String(value), QUERY_WRITTEN)}`)
   }
   for (const [name, values] of Object.entries(uri.vendorQuery ?? {})) {
-    query.push(...values.map((value) => `${name}=${encode(value, QUERY_PLAIN)}`))
+    query.push(...values.map((value) => `${name}=${encode(value, QUERY_WRITTEN)}`))
   }
   return `pkcs11:${path.join(';')}${query.length > 0 ? `?${query.join('&')}` : ''}`
 }

@@ -2,6 +2,7 @@ import type { Handle } from './cryptoki.ts'
 import { CKF } from './internal/ck.ts'
 import { call } from './internal/native-error.ts'
 import type { Pkcs11Module } from './load-module.ts'
+import { type PinState, pinStateOf } from './login.ts'
 
 /** A token and the slot it is in, in the words of RFC 7512. Padding is cut off. */
 export interface TokenInfo {
@@ -15,8 +16,7 @@ export interface TokenInfo {
   readonly libraryManufacturer: string
   readonly libraryDescription: string
   readonly libraryVersion: string
-  /** CK_TOKEN_INFO.flags */
-  readonly flags: number
+  readonly pin: PinState
   /** How many sessions one process may have; Infinity where it is not said. */
   readonly maxSessions: number
   /** For the calls that want a slot. */
@@ -47,7 +47,7 @@ export function listTokens({ cryptoki }: Pkcs11Module): TokenInfo[] {
         libraryManufacturer: unpadded(library.manufacturerID),
         libraryDescription: unpadded(library.libraryDescription),
         libraryVersion: `${library.libraryVersion.major}.${library.libraryVersion.minor}`,
-        flags: token.flags,
+        pin: pinStateOf(token.flags),
         maxSessions: sessions(token.maxSessionCount),
         slot,
       })

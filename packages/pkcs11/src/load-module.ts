@@ -15,7 +15,7 @@ export interface LoadModuleInit {
   readonly moduleName?: string | undefined
   /** Folders or files that modules may come from. Default: `DEFAULT_MODULE_FOLDERS`. */
   readonly allowedModules?: readonly string[] | undefined
-  /** The package pkcs11js, where `require` can't find it. Default: it is required. */
+  /** The package pkcs11js, where `import()` can't find it. Default: it is imported. */
   readonly addon?: Pkcs11Addon | undefined
 }
 
@@ -62,9 +62,10 @@ export async function loadModule({
   addon,
 }: LoadModuleInit = {}): Promise<Pkcs11Module> {
   const path = await checkModulePath(modulePath ?? (await defaultModulePath(moduleName)), allowedModules)
-  let it = loaded.get(path)
+  const { PKCS11 } = addon ?? (await loadAddon())
+  let it = loaded.get(path) // from here on nothing waits: two who load it at once must not start it twice
   if (it === undefined) {
-    it = started(new (addon ?? loadAddon()).PKCS11(), path)
+    it = started(new PKCS11(), path)
     loaded.set(path, it)
   }
   it.users += 1

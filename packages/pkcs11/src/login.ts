@@ -14,6 +14,18 @@ export interface LoginInit {
   readonly tryPinWhenCountLow?: boolean | undefined
 }
 
+/** What a token says about its user's PIN; `count-low`: a wrong one was given since the last good one. */
+export type PinState = 'ok' | 'not-needed' | 'not-set' | 'count-low' | 'final-try' | 'locked'
+
+/** @param flags CK_TOKEN_INFO.flags. PKCS #11 v2.40, section 3.2. */
+export function pinStateOf(flags: number): PinState {
+  if ((flags & CKF.LOGIN_REQUIRED) === 0) return 'not-needed'
+  if ((flags & CKF.USER_PIN_INITIALIZED) === 0) return 'not-set'
+  if ((flags & CKF.USER_PIN_LOCKED) !== 0) return 'locked'
+  if ((flags & CKF.USER_PIN_FINAL_TRY) !== 0) return 'final-try'
+  return (flags & CKF.USER_PIN_COUNT_LOW) !== 0 ? 'count-low' : 'ok'
+}
+
 /**
  * Logs in as the user, with one try. A token on its last try, or locked, is not touched; nor is one that was given a wrong PIN
  * before: a program that is started again and again must not use up all tries.
@@ -22,15 +34,16 @@ export interface LoginInit {
  */
 export function login(cryptoki: Cryptoki, slot: Handle, session: Handle, init: LoginInit): void {
   const { flags, label } = call('C_GetTokenInfo', () => cryptoki.C_GetTokenInfo(slot))
-  if ((flags & CKF.LOGIN_REQUIRED) === 0) return
   const name = `token "${label.trimEnd()}"`
-  if ((flags & CKF.USER_PIN_LOCKED) !== 0)
-    throw new Pkcs11Error('ERR_PKCS11_PIN_LOCKED', `${name} takes no PIN any more`)
-  if ((flags & CKF.USER_PIN_FINAL_TRY) !== 0) {
+  const state = pinStateOf(flags)
+  if (state === 'not-needed') return
+  if (state === 'not-set') throw new Pkcs11Error('ERR_PKCS11_PIN', `${name} has no PIN for users yet`)
+  if (state === 'locked') throw new Pkcs11Error('ERR_PKCS11_PIN_LOCKED', `${name} takes no PIN any more`)
+  if (state === 'final-try') {
     throw new Pkcs11Error('ERR_PKCS11_PIN_FINAL_TRY', `one more wrong PIN locks ${name}: log in once with its own tool`)
   }
   const pin = pinFor(init, flags, name)
-  if ((flags & CKF.USER_PIN_COUNT_LOW) !== 0 && init.tryPinWhenCountLow !== true) {
+  if (state === 'count-low' && init.tryPinWhenCountLow !== true) {
     throw new Pkcs11Error(
       'ERR_PKCS11_PIN_COUNT_LOW',
       `a wrong PIN was given to ${name} before: log in once with its own tool, or allow the try`,

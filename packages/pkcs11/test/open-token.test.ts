@@ -180,6 +180,17 @@ describe('openToken', () => {
     expect(faults.calls.filter((it) => it === 'C_Login')).toHaveLength(2)
   })
 
+  it('M16 goes on once an operator has logged in with another tool', async () => {
+    const token = await start()
+    faults.fail('C_SignInit', 0x32)
+    const wrong = softHsm.tool('--list-objects', '--pin', 'not-the-pin')
+    await rejection(wrong)
+    await expect(token.withSession(hmac, { repeat: true })).rejects.toMatchObject({ code: 'ERR_PKCS11_PIN_COUNT_LOW' })
+    expect(faults.calls.filter((it) => it === 'C_Login')).toHaveLength(1)
+    await softHsm.tool('--list-objects')
+    expect(await token.withSession(hmac, { repeat: true })).toBe(EXPECTED)
+  })
+
   it.each([
     ['ERR_PKCS11_PIN_COUNT_LOW', 0x10000],
     ['ERR_PKCS11_PIN_FINAL_TRY', 0x20000],

@@ -2,12 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type StsEndpointInit, stsEndpoint } from './aws-endpoint.ts'
 import { createHmacSigner } from './create-hmac-signer.ts'
 import type { HmacBackend } from './hmac-backend.ts'
+import { certificatesOf } from './internal/certificates.ts'
 import { whole } from './internal/checks.ts'
 import { withDeadline } from './internal/deadline.ts'
+import { readSession, type StsAsked } from './internal/read-session.ts'
 import { stsForm } from './internal/sts-form.ts'
 import { checkAssumeRole, checkGetSessionToken, partsOfRole } from './internal/sts-input-checks.ts'
 import { stsRefusal } from './internal/sts-refusal.ts'
-import { readSession, type StsAsked } from './internal/read-session.ts'
 import { StsError, type StsErrorCode } from './sts-error.ts'
 import type { AssumeRoleInput, GetSessionTokenInput } from './sts-input.ts'
 import type { StsSession } from './sts-session.ts'
@@ -67,13 +68,14 @@ export function createStsClient(init: StsClientInit): StsClient {
 
 /** As {@link createStsClient}, in two steps. */
 export function stsRequests(init: StsClientInit): StsRequests {
-  const { backend, accessKeyId, ca, timeoutMs = 10_000, maxAttempts = 3, clock = Date.now } = init
+  const { backend, accessKeyId, timeoutMs = 10_000, maxAttempts = 3, clock = Date.now } = init
   whole(1, MAX_TIMER_MS)(timeoutMs, 'timeoutMs')
   whole(1, 100)(maxAttempts, 'maxAttempts')
   if (!ACCESS_KEY_ID.test(accessKeyId))
     throw new TypeError('"accessKeyId" must be a long-term access key id, such as AKIA…')
   const { url: endpoint, partition, signingRegion } = stsEndpoint(init)
   const url = new URL(endpoint)
+  const ca = init.ca === undefined ? undefined : certificatesOf(init.ca)
   const signer = createHmacSigner({ backend, accessKeyId, region: signingRegion, service: 'sts', clock })
 
   async function attempt(asked: StsAsked, body: string, signal: AbortSignal): Promise<StsSession> {

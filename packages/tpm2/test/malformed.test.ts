@@ -237,9 +237,9 @@ describe('M04', () => {
           if (it.equals(answer)) return
           try {
             // The code of a failure is not protected, but brings no tag.
-            expect(prepared.accept(it)).toHaveProperty('rc')
+            if (!('rc' in prepared.accept(it))) throw new Error('a changed answer was taken')
           } catch (error) {
-            expect(error).toMatchObject({ code: 'ERR_TPM_RESPONSE' })
+            if (!(error instanceof Tpm2Error) || error.code !== 'ERR_TPM_RESPONSE') throw error
           }
         },
       ),

@@ -51,9 +51,16 @@ export function createCallQueue(o: {
         }
         const job: Job = {
           start() {
-            work(controller.signal)
-              .then(resolve, (cause: unknown) => reject(asBackendError(cause, name)))
-              .finally(finish)
+            work(controller.signal).then(
+              (result) => {
+                finish() // first: whoever waits for this one may call again at once
+                resolve(result)
+              },
+              (cause: unknown) => {
+                finish()
+                reject(asBackendError(cause, name))
+              },
+            )
           },
           stop(code) {
             reject(fail(code)) // first: what the work then throws is not the reason

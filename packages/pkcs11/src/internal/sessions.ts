@@ -69,7 +69,7 @@ export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: Sessi
         limit = busy // others use the rest: make do with what we have
         return undefined
       }
-      if (isAboutPin(mine)) latched = mine
+      if (wasTried(mine)) latched = mine
       else if (state === 'ready') lose()
       if (state === 'lost') failure = { error: mine, at: performance.now() }
       throw mine
@@ -140,4 +140,5 @@ export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: Sessi
   }
 }
 
-const isAboutPin = ({ code }: Pkcs11Error): boolean => code.startsWith('ERR_PKCS11_PIN')
+/** A token that only was not asked, as it is on its last try, may be asked once an operator has put that right. */
+const wasTried = ({ code, rv }: Pkcs11Error): boolean => rv !== undefined && code.startsWith('ERR_PKCS11_PIN')

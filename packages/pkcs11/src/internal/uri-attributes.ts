@@ -1,10 +1,5 @@
 import type { Pkcs11Uri } from '../uri.ts'
 
-/** A field whose value is text and nothing more. */
-export type TextField = Exclude<
-  keyof Pkcs11Uri,
-  'id' | 'type' | 'slotId' | 'libraryVersion' | 'vendorPath' | 'vendorQuery'
->
 export type Field = Exclude<keyof Pkcs11Uri, 'vendorPath' | 'vendorQuery'>
 
 /** Attributes of the path, in the order in which they are written. */
@@ -34,3 +29,7 @@ export const QUERY_FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
 /** What may stand for itself: `pk11-pchar` and `pk11-qchar`, RFC 7512, section 2.3. */
 export const PATH_PLAIN = /[A-Za-z0-9\-._~:[\]@!$'()*+,=&]/
 export const QUERY_PLAIN = /[A-Za-z0-9\-._~:[\]@!$'()*+,=/?|]/
+
+/** What is written as it is: less than may be, so that shells leave a URI in double quotes alone. */
+export const PATH_WRITTEN = /[A-Za-z0-9\-._~:@+,=]/
+export const QUERY_WRITTEN = /[A-Za-z0-9\-._~:@+,=/]/

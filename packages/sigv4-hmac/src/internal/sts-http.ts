@@ -13,7 +13,7 @@ export interface StsPost {
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
   /** CA certificates in PEM, in place of Node's. */
-  readonly ca: string | Uint8Array | undefined
+  readonly ca: string | undefined
   readonly signal: AbortSignal
 }
 
@@ -45,7 +45,7 @@ export function postToSts({ url, headers, body, ca, signal }: StsPost): Promise<
           ...common,
           minVersion: 'TLSv1.2',
           rejectUnauthorized: true,
-          ...(ca && { ca: Buffer.from(ca) }),
+          ...(ca === undefined ? {} : { ca }),
         })
       : httpRequest(url, common)
     const phase = watchPhase(req, secure)

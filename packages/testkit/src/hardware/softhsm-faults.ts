@@ -51,7 +51,7 @@ export function createPkcs11Faults<T extends Addon>(addon: T): Pkcs11Faults<T> {
   }
 
   return {
-    addon: { ...addon, PKCS11: Faulty } as T,
+    addon: { ...addon, PKCS11: Faulty },
     calls,
     fail: (name, rv, times = 1) => failures.set(name, { rv, left: times }),
     replace: (name, replacement) => answers.set(name, replacement),

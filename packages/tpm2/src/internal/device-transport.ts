@@ -44,7 +44,7 @@ async function openCharacterDevice(path: string): Promise<FileHandle> {
   try {
     // Looked at first, as opening a FIFO would wait for its other end; and again, as that was another moment.
     assertDevice(path, await stat(path))
-    const handle = await open(path, constants.O_RDWR)
+    const handle = await open(path, constants.O_RDWR | constants.O_NOCTTY)
     try {
       assertDevice(path, await handle.stat())
       return handle

@@ -1,0 +1,28 @@
+import { resolve } from 'node:path'
+
+/**
+ * The line for `~/.aws/config`.
+ *
+ * @param name Of the command: `tpm` for `hardbound aws tpm`.
+ * @param flags In their order; `true` for one without a value, those that are `undefined` or `false` are left out.
+ */
+export function credentialProcessLine(
+  name: string,
+  flags: Readonly<Record<string, string | boolean | undefined>>,
+): string {
+  const words = Object.entries(flags).flatMap(([flag, value]) => {
+    if (value === undefined || value === false) return []
+    return value === true ? [`--${flag}`] : [`--${flag}`, quoted(value)]
+  })
+  return `credential_process = hardbound aws ${[name, ...words].join(' ')}`
+}
+
+/** Where a password will come from when nobody is there to be asked. */
+export function unattendedSource(source: string | undefined): string | undefined {
+  if (source === undefined || source.startsWith('env:')) return source
+  return source.startsWith('file:') ? `file:${resolve(source.slice('file:'.length))}` : 'file:/path/to/password'
+}
+
+/** AWS tools split the line at spaces, but not between double quotes. */
+const quoted = (word: string): string =>
+  /^[\w@%+=:,./…-]+$/.test(word) ? word : `"${word.replaceAll(/["\\]/g, '\\$&')}"`
