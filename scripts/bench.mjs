@@ -1,7 +1,9 @@
 // npm run bench [-- --json] [-- --only NAME]: see bench/README.md.
+import { installDebianPackages } from './debian.mjs'
 import { install, ROOT, requireNode, run, step, turbo } from './lib.mjs'
 
 requireNode()
+installDebianPackages()
 install()
 step('Building')
 turbo('build', { filters: ['@hardbound/bench...'] })

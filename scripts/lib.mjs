@@ -56,11 +56,11 @@ export function install() {
   writeFileSync(stamp, wanted)
 }
 
-/** Native addons are built against the headers beside the running Node: node-gyp would fetch others. */
-function nodeHeaders() {
-  const home = join(dirname(realpathSync(process.execPath)), '..')
-  return existsSync(join(home, 'include', 'node', 'node.h')) ? { npm_config_nodedir: home } : {}
-}
+/**
+ * The one native addon, pkcs11js, is built against the headers beside the running Node. Where there are none it is not built, as it is
+ * optional; node-gyp would fetch some from the network.
+ */
+const nodeHeaders = () => ({ npm_config_nodedir: join(dirname(realpathSync(process.execPath)), '..') })
 
 /** Runs a program of the workspace with pnpm on its PATH, as some of them call it. */
 export function pnpmExec(args, options) {

@@ -163,7 +163,8 @@ describe('M26 what stays in memory', () => {
     const { kms, openIt } = await scripted({ cache: { maxAgeSeconds: 1 } })
     await openIt()
     const [octets] = kms.given
-    for (let tries = 0; octets![0] !== 0 && tries < 500; tries++) await new Promise((resolve) => setTimeout(resolve, 20))
+    for (let tries = 0; octets![0] !== 0 && tries < 500; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 20))
     expect(hex(octets!)).toBe(hex(new Uint8Array(44)))
   })
 

@@ -69,6 +69,7 @@ describe('createHmacSigner', () => {
     const literal = await signerOf().sign({ url: 'https://example.com/?q=a%2Bb' })
     expect(plus.authorization).toBe(percent.authorization)
     expect(literal.authorization).not.toBe(percent.authorization)
+    verify({ target: '/?q=a+b', headers: plus })
   })
 
   it('signs a fetch Request, body included', async () => {

@@ -53,8 +53,9 @@ export async function importIntoToken(options: Pkcs11ImportOptions): Promise<voi
 /** Says where the key is, and what to put into `~/.aws/config`. */
 function report({ uri, knownAnswer }: { uri: string; knownAnswer: string }, options: Pkcs11ImportOptions): void {
   const credentialProcess = credentialProcessOf(uri, knownAnswer, options)
-  if (options.json === true) return printJson({ uri, knownAnswer, credentialProcess })
-  print(`the key is in the token and answers as it should
+  if (options.json === true) printJson({ uri, knownAnswer, credentialProcess })
+  else
+    print(`the key is in the token and answers as it should
 uri           ${uri}
 known answer  ${knownAnswer}
 

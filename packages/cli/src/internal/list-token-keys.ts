@@ -86,7 +86,7 @@ function asText(tokens: readonly Token[], keys: readonly Pkcs11HmacKeyInfo[] | u
   const rows = tokens.map((it) => [it.token, it.serial, it.manufacturer, it.model, it.pin])
   const lines = table([head, ...rows])
   if (keys === undefined) return lines
-  if (keys.length === 0) return `${lines}\n\nno secret key is in it`
+  if (keys.length === 0) return `${lines}\n\nno secret key matches`
   const keyRows = keys.map(({ label, id, problem }) => [label, id, problem === undefined ? 'usable' : `no: ${problem}`])
   return `${lines}\n\n${table([['KEY', 'ID', 'FOR HMAC'], ...keyRows])}`
 }
