@@ -4,6 +4,7 @@ import { CliError } from './cli-error.ts'
 import { auditVerifyCommand } from './commands/audit-verify.ts'
 import { brokerCheckCommand } from './commands/broker-check.ts'
 import { brokerRunCommand } from './commands/broker-run.ts'
+import { kmsWrapCommand } from './commands/kms-wrap.ts'
 import { pkcs11ImportCommand } from './commands/pkcs11-import.ts'
 import { pkcs11ListCommand } from './commands/pkcs11-list.ts'
 import { policyTestCommand } from './commands/policy-test.ts'
@@ -29,6 +30,7 @@ function createProgram(): Command {
   group(program, 'audit', "a broker's audit log", [auditVerifyCommand()])
   group(program, 'tpm', "keys in a machine's TPM", [tpmImportCommand(), tpmNameCommand()])
   group(program, 'pkcs11', 'keys in HSMs and other PKCS #11 tokens', [pkcs11ImportCommand(), pkcs11ListCommand()])
+  group(program, 'kms', 'keys that a KMS wraps, or Vault holds', [kmsWrapCommand()])
   group(program, 'aws', 'credentials for AWS tools', [
     new Command('ekm')
       .description('print credentials as a credential_process; see hardbound aws ekm --help')
@@ -39,6 +41,9 @@ function createProgram(): Command {
     new Command('pkcs11')
       .description('the same with a key in a PKCS #11 token; see hardbound aws pkcs11 --help')
       .usage('--uri <uri> [options]'),
+    new Command('kms')
+      .description('the same with a key that a KMS or Vault guards; see hardbound aws kms --help')
+      .usage('(--envelope <file> | --vault <url> | --tink-keyset <file> --kek <uri>) [options]'),
   ])
   return program
 }

@@ -69,8 +69,8 @@ export interface RunningBroker {
 }
 
 /** Starts `hardbound broker run` and waits until it listens. */
-export async function runBroker(config: string): Promise<RunningBroker> {
-  const child = spawn(process.execPath, [COMMAND, 'broker', 'run', '-c', config], { env: ENV, stdio: 'pipe' })
+export async function runBroker(config: string, env: Readonly<Record<string, string>> = ENV): Promise<RunningBroker> {
+  const child = spawn(process.execPath, [COMMAND, 'broker', 'run', '-c', config], { env, stdio: 'pipe' })
   const logs = collect(child.stderr)
   const port = await new Promise<number>((resolve, reject) => {
     child.once('close', () => reject(new Error(`the broker did not start: ${logs()}`)))

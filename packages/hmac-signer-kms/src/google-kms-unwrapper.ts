@@ -77,8 +77,8 @@ export function googleKmsUnwrapper(init: GoogleKmsUnwrapperInit): KeyWrapper {
         made = undefined
         throw cause
       })
-      const [answer] = await client[method]({ ...bound, ...request }, { timeout: timeoutMs })
-      return (answer ?? {}) as Answer
+      const [answer = {}] = await client[method]({ ...bound, ...request }, { timeout: timeoutMs })
+      return answer as Answer
     } catch (cause) {
       throw googleKmsError(cause, name)
     }

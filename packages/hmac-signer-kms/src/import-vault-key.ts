@@ -39,13 +39,19 @@ export async function importVaultKey({ name, key, ...init }: ImportVaultKeyInit)
         allow_plaintext_backup: false,
         allow_rotation: false,
       }
-      await client.ask({ method: 'POST', path: `${mount}/keys/${name}/import`, body, token, signal })
+      await client.ask({ method: 'POST', path: `${mount}/keys/${name}/import`, body, token, signal }).catch(notTaken)
     })
   } finally {
     copy.fill(0)
     queue.close()
     session.close()
   }
+}
+
+/** Vault says "internal error" where it should say "conflict". */
+function notTaken(cause: unknown): never {
+  if (!(cause instanceof HmacBackendError) || !cause.message.includes('HTTP 500')) throw cause
+  throw new HmacBackendError('ERR_HMAC_KEY', 'vault: it did not take the key: is there one of this name already?')
 }
 
 /** RSA-OAEP (SHA-256) of a fresh AES key, then the key wrapped under that (RFC 5649), in base64. */

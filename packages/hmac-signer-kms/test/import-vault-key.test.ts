@@ -32,7 +32,7 @@ describe('importVaultKey', () => {
     const sent = bodies.find((it) => it.includes('"hmac"'))!
     expect(JSON.parse(sent)).toMatchObject({ exportable: false, allow_plaintext_backup: false, allow_rotation: false })
     const again = await errorOf(importIt()) // names are not overwritten
-    expect(again).toMatchObject({ name: 'HmacBackendError', code: 'ERR_HMAC_UNAVAILABLE' })
+    expect(again).toMatchObject({ name: 'HmacBackendError', code: 'ERR_HMAC_KEY' })
     expect(textOf(again)).not.toContain(KEY.toString('utf8', 4))
   })
 

@@ -49,7 +49,7 @@ export async function openTpmHmac(init: OpenTpmHmacInit): Promise<HmacBackend> {
   return {
     name: 'tpm',
     async hmacSha256(message, options) {
-      const copy = Uint8Array.from(message)
+      const copy = new Uint8Array(message)
       return gate.alone(async (tpm) => computeTag(tpm, await ready(tpm), copy), options?.signal)
     },
     close,

@@ -1,8 +1,17 @@
 import { access } from 'node:fs/promises'
 import { Pkcs11Error } from './errors.ts'
 
-const TRIPLETS = ['x86_64-linux-gnu', 'aarch64-linux-gnu', 'arm-linux-gnueabihf', 'i386-linux-gnu', 'riscv64-linux-gnu']
-const LIBRARIES = [...TRIPLETS.map((it) => `/usr/lib/${it}`), '/usr/lib64', '/usr/lib', '/usr/local/lib']
+/** Debian's names of architectures, by Node's. */
+const TRIPLETS: Readonly<Record<string, string>> = {
+  x64: 'x86_64-linux-gnu',
+  arm64: 'aarch64-linux-gnu',
+  arm: 'arm-linux-gnueabihf',
+  ia32: 'i386-linux-gnu',
+  ppc64: 'powerpc64le-linux-gnu',
+  s390x: 's390x-linux-gnu',
+  riscv64: 'riscv64-linux-gnu',
+}
+const LIBRARIES = [`/usr/lib/${TRIPLETS[process.arch] ?? ''}`, '/usr/lib64', '/usr/lib', '/usr/local/lib']
 const FOLDERS = LIBRARIES.flatMap((it) => [it, `${it}/pkcs11`, `${it}/softhsm`])
 const NAME = /^[\w.+-]{1,64}$/
 

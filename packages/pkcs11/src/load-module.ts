@@ -31,7 +31,7 @@ export interface Pkcs11Module {
   /**
    * Stops the module and starts it again: some see tokens that came back only then.
    *
-   * @returns false where that can't be done now: a call is in progress, or another part of this process started the module.
+   * @returns false where that can't be done now: a call is in progress, or another part of this process keeps it running.
    * @throws {Pkcs11Error}
    */
   restart(): boolean
@@ -89,11 +89,15 @@ function moduleFor(it: Loaded, path: string): Pkcs11Module {
       }
     },
     restart() {
-      if (!it.owned || it.calls > 0) return false
-      it.epoch += 1
-      finalize(it.cryptoki)
+      if (it.calls > 0) return false
+      const { owned } = it
+      if (owned) {
+        it.epoch += 1
+        finalize(it.cryptoki)
+      }
       it.owned = initialize(it.cryptoki, path)
-      return true
+      if (!owned && it.owned) it.epoch += 1 // whoever had started it has stopped it
+      return owned || it.owned
     },
     close() {
       if (!open) return

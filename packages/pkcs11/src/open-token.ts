@@ -132,9 +132,13 @@ function tokenOf(module: Pkcs11Module, sessions: Sessions, maxWaiting: number, t
       return { timeoutMs: until - performance.now(), signal }
     }
     for (let again = options.repeat === true; ; again = false) {
-      if (closed) throw new Pkcs11Error('ERR_PKCS11_CLOSED', 'the token was closed')
+      if (closed) throw isClosed()
       if (signal?.aborted) throw new Pkcs11Error('ERR_PKCS11_ABORTED', 'aborted before the token was asked')
       const session = sessions.take() ?? (await queue.wait(patience()))
+      if (closed) {
+        settle(session) // it came while the token was being closed, and nothing may begin any more
+        throw isClosed()
+      }
       try {
         const result = run(session, work, patience)
         return isPromise(result) ? await result : result
@@ -146,7 +150,7 @@ function tokenOf(module: Pkcs11Module, sessions: Sessions, maxWaiting: number, t
 
   async function close(): Promise<void> {
     closed = true
-    while (queue.length > 0) queue.refuse(new Pkcs11Error('ERR_PKCS11_CLOSED', 'the token was closed'))
+    while (queue.length > 0) queue.refuse(isClosed())
     // A call that hangs keeps its thread: then the module is left running, as stopping it under a call may crash.
     await within(Promise.all(inProgress), { timeoutMs }, 'waiting for calls in progress').catch(() => {})
     sessions.close()
@@ -166,15 +170,20 @@ function tokenOf(module: Pkcs11Module, sessions: Sessions, maxWaiting: number, t
   }
 }
 
+const isClosed = (): Pkcs11Error => new Pkcs11Error('ERR_PKCS11_CLOSED', 'the token was closed')
+
 type Work<T> = (session: Pkcs11Session) => T | Promise<T>
 
 const isPromise = <T>(it: T | Promise<T>): it is Promise<T> =>
   typeof (it as Promise<T> | undefined)?.then === 'function'
 
+/** What `setTimeout` takes. */
+const MAX = 2_147_483_647
+
 function atLeast(least: number, numbers: Readonly<Record<string, number | undefined>>): void {
   for (const [name, value] of Object.entries(numbers)) {
-    if (value !== undefined && !(Number.isFinite(value) && value >= least)) {
-      throw new RangeError(`"${name}" must be at least ${least}, got ${value}`)
+    if (value !== undefined && !(value >= least && value <= MAX)) {
+      throw new RangeError(`"${name}" must be ${least} to ${MAX}, got ${value}`)
     }
   }
 }

@@ -27,7 +27,7 @@ describe('loadModule', () => {
     module.close()
   })
   it('leaves a module running that somebody else has started', async () => {
-    faults.fail('C_Initialize', 0x191)
+    faults.fail('C_Initialize', 0x191, 2)
     const module = await loadModule({ modulePath: SOFTHSM, addon: faults.addon })
     expect(module.restart()).toBe(false)
     module.close()
@@ -64,6 +64,15 @@ describe('loadModule', () => {
     one.close()
     expect(findToken(two, { token: 'hardbound' }).serial).toBe(softHsm.serial)
     two.close()
+  })
+
+  it('starts a module that somebody else has stopped', async () => {
+    const module = await loadModule({ modulePath: SOFTHSM, addon: faults.addon })
+    module.cryptoki.C_Finalize()
+    expect(module.restart()).toBe(true)
+    expect(findToken(module, { token: 'hardbound' }).serial).toBe(softHsm.serial)
+    module.close()
+    expect(faults.calls.at(-1)).toBe('C_Finalize')
   })
 
   it('leaves a module running under a call that hangs', async () => {

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import {
   findObject,
   type OpenTokenInit,
@@ -285,6 +285,22 @@ describe('openToken', () => {
     expect(faults.calls.at(-1)).toBe('C_Finalize')
   })
 
+  it('begins nothing for a caller whose turn comes in the moment in which it is closed', async () => {
+    const token = await start({ maxSessions: 1 })
+    let end = (): void => {}
+    const held = new Promise<void>((resolve) => (end = resolve))
+    const working = token.withSession(() => held)
+    const begun = jest.fn()
+    const next = token.withSession(begun)
+    const closing = held.then(() => token.close()) // after the session was passed on, before its new holder has run
+    end()
+    await expect(next).rejects.toMatchObject({ code: 'ERR_PKCS11_CLOSED' })
+    await Promise.all([working, closing])
+    expect(begun).not.toHaveBeenCalled()
+    const count = (name: string) => faults.calls.filter((it) => it === name).length
+    expect(count('C_CloseSession')).toBe(count('C_OpenSession'))
+  })
+
   it('M07 gives every session back', async () => {
     const token = await start()
     faults.fail('C_SignInit', 0x6, 5)
@@ -294,10 +310,13 @@ describe('openToken', () => {
     expect(count('C_CloseSession')).toBe(count('C_OpenSession'))
   })
 
-  it.each([{ maxSessions: 0 }, { timeoutMs: 0 }, { maxWaiting: -1 }, { blockingLimitMs: Number.NaN }])(
-    'refuses %j',
-    async (init) => {
-      await expect(start(init)).rejects.toThrow(RangeError)
-    },
-  )
+  it.each([
+    { maxSessions: 0 },
+    { timeoutMs: 0 },
+    { maxWaiting: -1 },
+    { blockingLimitMs: Number.NaN },
+    { timeoutMs: 2 ** 31 },
+  ])('refuses %j', async (init) => {
+    await expect(start(init)).rejects.toThrow(RangeError)
+  })
 })

@@ -4,15 +4,16 @@ import { resolve } from 'node:path'
  * The line for `~/.aws/config`.
  *
  * @param name Of the command: `tpm` for `hardbound aws tpm`.
- * @param flags In their order; `true` for one without a value, those that are `undefined` or `false` are left out.
+ * @param flags In their order; `true` for one without a value, several values for one that is repeated; those that are `undefined` or
+ *   `false` are left out.
  */
 export function credentialProcessLine(
   name: string,
-  flags: Readonly<Record<string, string | boolean | undefined>>,
+  flags: Readonly<Record<string, string | readonly string[] | boolean | undefined>>,
 ): string {
   const words = Object.entries(flags).flatMap(([flag, value]) => {
     if (value === undefined || value === false) return []
-    return value === true ? [`--${flag}`] : [`--${flag}`, quoted(value)]
+    return value === true ? [`--${flag}`] : [value].flat().flatMap((it) => [`--${flag}`, quoted(it)])
   })
   return `credential_process = hardbound aws ${[name, ...words].join(' ')}`
 }

@@ -2,6 +2,7 @@ import { importPkcs11HmacKey } from '@hardbound/hmac-signer-pkcs11'
 import { usageError } from '../cli-error.ts'
 import { print, printJson } from '../output.ts'
 import { awsHmacKey } from './aws-secret.ts'
+import { credentialProcessLine, unattendedSource } from './credential-process-line.ts'
 import { given, oneOf } from './flags.ts'
 import { pinOf, pkcs11Failure, tokenInitOf } from './pkcs11-flags.ts'
 import { readSecret } from './secret-source.ts'
@@ -52,31 +53,22 @@ export async function importIntoToken(options: Pkcs11ImportOptions): Promise<voi
 
 /** Says where the key is, and what to put into `~/.aws/config`. */
 function report({ uri, knownAnswer }: { uri: string; knownAnswer: string }, options: Pkcs11ImportOptions): void {
-  const credentialProcess = credentialProcessOf(uri, knownAnswer, options)
-  if (options.json === true) printJson({ uri, knownAnswer, credentialProcess })
-  else
+  const line = credentialProcessLine('pkcs11', {
+    uri,
+    pin: unattendedSource(options.pin),
+    keypad: options.keypad,
+    'allow-module': options.allowModule,
+    'known-answer': knownAnswer,
+    'access-key-id': options.accessKeyId ?? 'AKIA…',
+    region: options.region ?? 'eu-west-1',
+  })
+  if (options.json === true) printJson({ uri, knownAnswer, line })
+  else {
     print(`the key is in the token and answers as it should
 uri           ${uri}
 known answer  ${knownAnswer}
 
 In ~/.aws/config:
-credential_process = ${credentialProcess}`)
+${line}`)
+  }
 }
-
-function credentialProcessOf(uri: string, knownAnswer: string, options: Pkcs11ImportOptions): string {
-  const { pin, keypad, allowModule = [], accessKeyId = 'AKIA…', region = 'eu-west-1' } = options
-  // Where the PIN was typed or piped in, there is nobody to do so when AWS tools run the line.
-  const source = pin === undefined || /^(file|env):/.test(pin) ? pin : 'file:/path/to/pin'
-  return [
-    'hardbound aws pkcs11 --uri',
-    quoted(uri),
-    ...(source === undefined ? [] : ['--pin', quoted(source)]),
-    ...(keypad === true ? ['--keypad'] : []),
-    ...allowModule.flatMap((path) => ['--allow-module', quoted(path)]),
-    `--known-answer ${knownAnswer} --access-key-id ${quoted(accessKeyId)} --region ${quoted(region)}`,
-  ].join(' ')
-}
-
-/** Some AWS tools hand the line to a shell, some split it themselves; in double quotes both take these words as they are. */
-const quoted = (word: string): string =>
-  /^[\w@%+=:,./…-]+$/.test(word) ? word : `"${word.replaceAll(/["\\]/g, '\\$&')}"`

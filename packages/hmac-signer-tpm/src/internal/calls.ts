@@ -1,16 +1,5 @@
 import { HmacBackendError } from '@hardbound/sigv4-hmac/backend'
 
-/** Callers of one device. They wait in the device's own queue, first come, first served. */
-export interface Calls {
-  /**
-   * Runs work with a signal that fires when the deadline passes, the caller gives up, or everything is closed. Whichever comes first is
-   * the outcome; work that goes on meanwhile still counts.
-   */
-  run<T>(work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
-  /** Turns all away, and waits until none is at work. */
-  close(): Promise<void>
-}
-
 /** How long a caller may wait, and how many may. */
 export interface CallLimits {
   readonly timeoutMs: number
@@ -18,44 +7,84 @@ export interface CallLimits {
   readonly maxWaiting: number
 }
 
+/** Callers of one device: one at a time, first come, first served. */
+export interface Calls {
+  /**
+   * Has the caller wait for his turn, and no longer than his deadline or his signal. Work that was begun goes on to its end all the same,
+   * as no TPM stops in the middle of a command; the next one waits for that.
+   *
+   * @param work Gets what tells whether its caller has gone.
+   */
+  run<T>(work: (isOver: () => boolean) => Promise<T>, signal?: AbortSignal): Promise<T>
+  /** Turns all away, and waits until none is at work. */
+  close(): Promise<void>
+}
+
+interface Call {
+  start(): void
+  giveUp(error: HmacBackendError): void
+}
+
 export function createCalls({ timeoutMs, maxWaiting }: CallLimits): Calls {
-  const running = new Map<Promise<unknown>, AbortController>()
-  let closed = false
+  const waiting: Call[] = []
+  let current: Call | undefined
+  let closing: Promise<void> | undefined
+  let onIdle = () => {}
+
+  function next(): void {
+    current = waiting.shift()
+    if (current) current.start()
+    else onIdle()
+  }
   return {
-    async run(work, signal) {
-      if (closed) throw new HmacBackendError('ERR_HMAC_CLOSED', 'tpm: closed')
-      if (signal?.aborted === true) throw given()
-      if (running.size > maxWaiting) {
-        throw new HmacBackendError('ERR_HMAC_OVERLOADED', `tpm: ${maxWaiting} requests wait already`)
-      }
-      const controller = new AbortController()
-      const stopped = new Promise<never>((_, reject) => {
-        controller.signal.addEventListener('abort', () => reject(controller.signal.reason as HmacBackendError))
+    run(work, signal) {
+      return new Promise((resolve, reject) => {
+        if (closing) return reject(isClosed())
+        if (signal?.aborted === true) return reject(given())
+        if (current && waiting.length >= maxWaiting) return reject(overloaded(maxWaiting))
+        let over = false
+        const end = () => {
+          over = true
+          clearTimeout(timer)
+          signal?.removeEventListener('abort', onAbort)
+        }
+        const call: Call = {
+          start() {
+            const settled =
+              <V>(settle: (value: V) => void) =>
+              (value: V) => {
+                end()
+                next() // first, so that whoever asks again is not taken for one too many
+                settle(value)
+              }
+            work(() => over).then(settled(resolve), settled(reject))
+          },
+          giveUp(error) {
+            end()
+            if (call !== current) waiting.splice(waiting.indexOf(call), 1)
+            reject(error)
+          },
+        }
+        const onAbort = () => call.giveUp(given())
+        const timer = setTimeout(() => call.giveUp(late(timeoutMs)), timeoutMs)
+        signal?.addEventListener('abort', onAbort)
+        waiting.push(call)
+        if (!current) next()
       })
-      const timer = setTimeout(() => controller.abort(late(timeoutMs)), timeoutMs)
-      const giveUp = () => controller.abort(given())
-      signal?.addEventListener('abort', giveUp)
-      const result = work(controller.signal)
-      running.set(result, controller)
-      const done = () => running.delete(result)
-      result.then(done, done)
-      try {
-        return await Promise.race([result, stopped])
-      } catch (error) {
-        throw controller.signal.aborted ? controller.signal.reason : error
-      } finally {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', giveUp)
-      }
     },
-    async close() {
-      closed = true
-      for (const controller of running.values())
-        controller.abort(new HmacBackendError('ERR_HMAC_CLOSED', 'tpm: closed'))
-      await Promise.allSettled(running.keys())
+    close() {
+      closing ??= new Promise((resolve) => {
+        onIdle = resolve
+        current?.giveUp(isClosed())
+        for (const call of [...waiting]) call.giveUp(isClosed())
+        if (!current) resolve()
+      })
+      return closing
     },
   }
 }
 
+const isClosed = () => new HmacBackendError('ERR_HMAC_CLOSED', 'tpm: closed')
 const given = () => new HmacBackendError('ERR_HMAC_ABORTED', 'tpm: the caller gave up')
 const late = (ms: number) => new HmacBackendError('ERR_HMAC_TIMEOUT', `tpm: no answer in ${ms} ms`)
+const overloaded = (most: number) => new HmacBackendError('ERR_HMAC_OVERLOADED', `tpm: ${most} requests wait already`)

@@ -15,19 +15,18 @@ export function createGate(device: Device, limits: CallLimits): Gate {
   let final: Error | undefined
   return {
     alone: (work, signal) =>
-      calls.run(async (stop) => {
-        const once = async (tpm: Tpm) => {
-          if (final) throw final // it came while we waited
-          return work(tpm).catch((cause: unknown) => {
-            const error = toHmacError(cause)
-            if (isFinal(error)) final = error // before the next one has its turn
-            throw error
-          })
-        }
+      calls.run(async (isOver) => {
         if (final) throw final
-        return device.tpm.exclusively(once, { signal: stop }).catch((cause: unknown) => {
-          throw toHmacError(cause)
-        })
+        try {
+          return await device.tpm.exclusively((tpm) => {
+            if (isOver()) throw new Error('nobody waits any longer') // and nobody sees this
+            return work(tpm)
+          })
+        } catch (cause) {
+          const error = toHmacError(cause)
+          if (isFinal(error)) final = error
+          throw error
+        }
       }, signal),
     async close() {
       await calls.close()

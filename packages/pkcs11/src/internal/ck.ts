@@ -18,6 +18,9 @@ export const CKF = {
 
 export const CKU_USER = 1
 
+/** CKS_RO_PUBLIC_SESSION, CKS_RW_PUBLIC_SESSION: nobody is logged in. */
+export const PUBLIC_SESSION: readonly number[] = [0, 2]
+
 /** Classes of objects, by the names that a URI's `type` has for them (RFC 7512, section 2.3). */
 export const OBJECT_CLASS = { data: 0, cert: 1, public: 2, private: 3, 'secret-key': 4 } as const
 

@@ -42,7 +42,10 @@ export async function startSwtpm({ transport = 'unix', stateDir }: SwtpmOptions 
   const server =
     transport === 'tcp' ? [`type=tcp,port=${port}`, `type=tcp,port=${port + 1}`] : [`type=unixio,path=${path}`]
 
-  let child = await start()
+  let child = await start().catch(async (error: unknown) => {
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  })
   async function start(): Promise<ChildProcess> {
     const args = ['socket', '--tpm2', '--tpmstate', `dir=${state}`, '--flags', 'not-need-init,startup-clear']
     args.push('--server', server[0] as string, ...(server[1] ? ['--ctrl', server[1]] : []))

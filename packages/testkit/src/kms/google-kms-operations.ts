@@ -67,7 +67,7 @@ function checked(input: JsonObject, field: string): Buffer {
   const octets = fromBase64(input[field] ?? '')
   if (octets === undefined || octets.length > MAX_OCTETS) throw invalid(`Invalid value at '${field}'`)
   const stated = input[`${field}Crc32c`]
-  if (stated !== undefined && String(stated) !== String(crc32c(octets))) {
+  if (stated !== undefined && Number(stated) !== crc32c(octets)) {
     throw invalid(`The checksum in field ${field}_crc32c did not match the data in field ${field}.`)
   }
   return octets

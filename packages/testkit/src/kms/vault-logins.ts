@@ -12,7 +12,7 @@ export interface VaultLogins {
   /** A token as the cluster gives it to a pod. */
   serviceAccountToken(o: { subject: string; audience?: string; expiresInSeconds?: number }): string
   /** @throws {KmsRefusal} 400 or 403 */
-  login(method: 'approle' | 'kubernetes', input: JsonObject, nowMs: number): TokenInit
+  login: (method: 'approle' | 'kubernetes', input: JsonObject, nowMs: number) => TokenInit
 }
 
 export function createVaultLogins(now: () => number): VaultLogins {

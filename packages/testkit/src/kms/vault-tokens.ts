@@ -27,7 +27,7 @@ export interface TokenInit {
 /** Service tokens with a lifetime, as in auth/token. */
 export interface VaultTokens {
   issue(init?: TokenInit): VaultToken
-  revoke(token: string): void
+  revoke: (token: string) => void
   /** @throws {KmsRefusal} 403, as Vault does whatever is wrong with a token. */
   authenticate(token: string | undefined, namespace: string): VaultToken
   renew(token: VaultToken): void

@@ -20,7 +20,7 @@ const ALGORITHMS: Readonly<Record<string, string>> = {
 /** Keys of the transit engine, by namespace, mount and name. */
 export interface VaultTransit {
   addMount(path: string): void
-  hasMount(path: string): boolean
+  hasMount: (path: string) => boolean
   /** Puts in an HMAC key as version 1. */
   addKey(mount: string, name: string, key: Uint8Array): void
   /** A new version, random as Vault makes it. */
@@ -28,7 +28,7 @@ export interface VaultTransit {
   setMinEncryptionVersion(mount: string, name: string, version: number): void
   names(mount: string): string[]
   /** What stands after the mount: `hmac/<name>/sha2-256`, `wrapping_key`, `keys/<name>/import`. @throws {KmsRefusal} */
-  answer(mount: string, path: string, method: string, input: JsonObject): object | undefined
+  answer: (mount: string, path: string, method: string, input: JsonObject) => object | undefined
 }
 
 interface Key {
@@ -76,7 +76,8 @@ export function createVaultTransit(): VaultTransit {
 
 function hmac(key: Key | undefined, urlAlgorithm: string | undefined, input: JsonObject): object {
   if (key === undefined) throw refusal(400, 'encryption key not found')
-  const algorithm = ALGORITHMS[urlAlgorithm ?? String(input.algorithm ?? 'sha2-256')]
+  const { algorithm: name = 'sha2-256' } = input
+  const algorithm = ALGORITHMS[urlAlgorithm ?? (typeof name === 'string' ? name : '')]
   if (algorithm === undefined) throw refusal(400, 'unsupported algorithm')
   const { key_version: wanted = 0 } = input
   if (!Number.isInteger(wanted)) throw refusal(400, 'error converting input for field "key_version"')

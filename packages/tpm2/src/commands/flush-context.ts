@@ -17,7 +17,7 @@ export async function flushContext(tpm: Tpm, what: ObjectHandle | Session, optio
   }
   if (what.connection !== undefined && what.connection !== tpm.connection) return
   const { parameters } = await tpm.execute(
-    { command: 'TPM2_FlushContext', handles: [{ handle: what.handle, name: EMPTY }], parameters: EMPTY.slice() },
+    { command: 'TPM2_FlushContext', handles: [{ handle: what.handle, name: EMPTY }], parameters: EMPTY },
     options,
   )
   new Reader(parameters, 'TPM2_FlushContext').end()

@@ -13,7 +13,7 @@ import type { CallOptions, Session, Tpm } from '../tpm.ts'
 export async function policyAuthValue(tpm: Tpm, session: Session, options?: CallOptions): Promise<void> {
   const state = asAuthSession(session)
   const { parameters } = await tpm.execute(
-    { command: 'TPM2_PolicyAuthValue', handles: [session.handle], parameters: EMPTY.slice() },
+    { command: 'TPM2_PolicyAuthValue', handles: [session.handle], parameters: EMPTY },
     options,
   )
   new Reader(parameters, 'TPM2_PolicyAuthValue').end()

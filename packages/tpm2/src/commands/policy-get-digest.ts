@@ -10,7 +10,7 @@ import type { CallOptions, Session, Tpm } from '../tpm.ts'
  */
 export async function policyGetDigest(tpm: Tpm, session: Session, options?: CallOptions): Promise<Uint8Array> {
   const { parameters } = await tpm.execute(
-    { command: 'TPM2_PolicyGetDigest', handles: [session.handle], parameters: EMPTY.slice() },
+    { command: 'TPM2_PolicyGetDigest', handles: [session.handle], parameters: EMPTY },
     options,
   )
   const reader = new Reader(parameters, 'TPM2_PolicyGetDigest')

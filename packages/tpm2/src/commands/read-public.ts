@@ -33,7 +33,7 @@ export interface ReadPublicResult extends ObjectHandle {
 export async function readPublic(tpm: Tpm, init: ReadPublicInit, options?: CallOptions): Promise<ReadPublicResult> {
   const object = typeof init.handle === 'number' ? { handle: init.handle, name: EMPTY } : init.handle
   const { parameters, connection } = await tpm.execute(
-    { command: 'TPM2_ReadPublic', handles: [object], sessions: init.sessions, parameters: EMPTY.slice() },
+    { command: 'TPM2_ReadPublic', handles: [object], sessions: init.sessions, parameters: EMPTY },
     options,
   )
   const reader = new Reader(parameters, 'TPM2_ReadPublic')

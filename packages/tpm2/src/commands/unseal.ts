@@ -20,7 +20,7 @@ export async function unseal(
       handles: [init.object],
       auths: [init.auth],
       sessions: init.sessions,
-      parameters: EMPTY.slice(),
+      parameters: EMPTY,
     },
     options,
   )

@@ -139,7 +139,7 @@ export class Connection implements Tpm {
 
   async #flush(handle: number): Promise<void> {
     const what = { handle, name: EMPTY }
-    await this.execute({ command: 'TPM2_FlushContext', handles: [what], parameters: EMPTY.slice() }).catch(() => {})
+    await this.execute({ command: 'TPM2_FlushContext', handles: [what], parameters: EMPTY }).catch(() => {})
   }
 
   #assertUsable({ command, handles, auths = [], sessions = [] }: TpmCommand): void {

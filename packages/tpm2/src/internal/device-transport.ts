@@ -17,7 +17,12 @@ export async function openDevice(path: string, { signal }: Within): Promise<TpmT
   if (signal?.aborted) throw abortedError(signal)
   const handle = await openCharacterDevice(path)
   let closing: Promise<void> | undefined
-  const close = (): Promise<void> => (closing ??= handle.close().catch(() => {}))
+  let busy = false
+  const close = (): Promise<void> => {
+    closing ??= handle.close().catch(() => {})
+    // It comes to its end when the thread does, and nobody can wait for that.
+    return busy ? Promise.resolve() : closing
+  }
   return {
     description: path,
     hasResourceManager: /^tpmrm\d+$/.test(basename(await realpath(path).catch(() => path))),
@@ -28,11 +33,13 @@ export async function openDevice(path: string, { signal }: Within): Promise<TpmT
       const onAbort = (): void => void close()
       signal.addEventListener('abort', onAbort, { once: true })
       try {
+        busy = true
         return await transmit(handle, command)
       } catch (cause) {
         if (signal.aborted) throw signal.reason
         throw deviceError(path, cause)
       } finally {
+        busy = false
         signal.removeEventListener('abort', onAbort)
       }
     },
