@@ -22,7 +22,8 @@ async function provide(flags: ReturnType<typeof parse>) {
   }
 }
 
-void runProcessCredential(
-  { command: 'hardbound aws pkcs11', help: AWS_PKCS11_HELP, parse, provide },
-  process.argv.slice(4),
-)
+const credential = { command: 'hardbound aws pkcs11', help: AWS_PKCS11_HELP, parse, provide }
+void runProcessCredential(credential, process.argv.slice(4)).then(() => {
+  // A module that hangs keeps its thread, and even process.exit() waits for that; AWS tools would wait for ever.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1_000).unref()
+})

@@ -61,7 +61,7 @@ async function wrapAndRun(args: readonly string[]) {
     env,
     stdin: USER.secretAccessKey,
   })
-  expect(wrapped.stderr).toBe('')
+  expect(wrapped.stderr).not.toContain('hardbound:') // the SDK has a word about versions of Node
   const { line } = JSON.parse(wrapped.stdout) as { line: string }
   const words = line.replace('credential_process = hardbound ', '').split(' ')
   const more = ['--sts-endpoint', aws.endpoint, '--role-arn', ROLE]

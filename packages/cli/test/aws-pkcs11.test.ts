@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { copyFile, cp, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { startAws, type TestAws } from '@hardbound/testkit'
-import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
+import { createSlowModule, createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { COMMAND, type Folder, hardbound, makeFolder, ROLE, runProcess, USER } from './helpers.ts'
 
@@ -102,6 +102,16 @@ describe('hardbound aws pkcs11', () => {
     expect((await awsPkcs11()).stderr).toContain('[ERR_HMAC_LOCKED]')
     expect(await awsPkcs11(['--retry-pin'])).toMatchObject({ code: 0 })
     expect(await awsPkcs11()).toMatchObject({ code: 0 })
+  })
+
+  it('M27 ends although the module hangs', async () => {
+    const slow = await createSlowModule({ modulePath: softHsm.modulePath, signMs: 600_000 })
+    const uri = softHsm.uri('aws').replace(softHsm.modulePath, slow.modulePath)
+    const flags = ['--uri', uri, '--allow-module', slow.folder, '--pkcs11-timeout', '1']
+    const { code, stdout, stderr } = await awsPkcs11(flags)
+    await slow.remove()
+    expect({ code: code === 0, stdout }).toEqual({ code: false, stdout: '' })
+    expect(stderr).toContain('[ERR_HMAC_TIMEOUT]')
   })
 
   it('says what to type where pkcs11js is missing, and still has its help', async () => {

@@ -44,7 +44,8 @@ describe('hardbound kms wrap', () => {
     const out = `${folder.path}/aws.json`
     const args = [...awsArgs(out), '--encryption-context', 'purpose=sigv4', '--access-key-id', USER.accessKeyId]
     const { code, stdout, stderr } = await wrap(args)
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(code).toBe(0)
+    expect(stderr).not.toContain('hardbound:') // the SDK has a word about versions of Node
     expect(stdout).toContain(`known answer  ${ANSWER}\n`)
     expect(stdout).toContain(
       `credential_process = hardbound aws kms --envelope ${out} --kms-endpoint ${aws.endpoint} --dangerously-allow-http --known-answer ${ANSWER} --access-key-id ${USER.accessKeyId} --region eu-west-1\n`,

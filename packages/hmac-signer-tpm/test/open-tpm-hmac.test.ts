@@ -1,13 +1,25 @@
+import { createHmac } from 'node:crypto'
 import { startSwtpm, type TestSwtpm } from '@hardbound/testkit/hardware'
 import { describeHmacBackend } from '@hardbound/testkit/hmac-backend'
-import { encodePublic, openTpm, openTransport, type Tpm } from '@hardbound/tpm2'
-import { createPrimary, hmacKeyTemplate, pcrRead, wrapHmacKey } from '@hardbound/tpm2/commands'
-import { writeKeyFile } from '@hardbound/tpm2/key-file'
-import { trialPolicy } from '@hardbound/tpm2/sessions'
+import { decodePublic, encodePublic, openTpm, openTransport, type Tpm } from '@hardbound/tpm2'
+import {
+  create,
+  createPrimary,
+  evictControl,
+  hmacKeyTemplate,
+  importKey,
+  load,
+  pcrRead,
+  policySecret,
+  wrapHmacKey,
+} from '@hardbound/tpm2/commands'
+import { readKeyFile, writeKeyFile } from '@hardbound/tpm2/key-file'
+import { startPolicySession, trialPolicy } from '@hardbound/tpm2/sessions'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { importTpmHmacKey, openTpmHmac, parsePcrs, readTpmKeyName } from '../src/index.ts'
 import { PASSWORD, SECRET } from './lab.ts'
 
+const DAY = Buffer.from('20150830')
 const PCRS = parsePcrs('sha256:0,16')
 
 let swtpm: TestSwtpm
@@ -99,8 +111,51 @@ describe('openTpmHmac', () => {
   it('opens a key that was transferred to the RSA endorsement key, as tpmcopy does it', async () => {
     const pem = await transferred(SECRET, 'rsa', undefined)
     const backend = await openTpmHmac({ tpm, key: { pem }, useEkParent: true, pcrs: PCRS, keyAuth: PASSWORD })
-    expect(await backend.hmacSha256(Buffer.from('20150830'))).toHaveLength(32)
+    expect(await backend.hmacSha256(DAY)).toHaveLength(32)
     await backend.close()
+  })
+  it('opens a transferred key that is kept at a handle', async () => {
+    const file = readKeyFile(await transferred(SECRET, 'ecc', PASSWORD))
+    const area = decodePublic(file.public)
+    await withTpm((open) =>
+      open.exclusively(async (it) => {
+        const parent = await createPrimary(it, { hierarchy: 'endorsement', template: 'ek-ecc' })
+        const parentAuth = async () => {
+          const session = await startPolicySession(it)
+          await policySecret(it, { session, hierarchy: 'endorsement' })
+          return session
+        }
+        const { private: duplicate, secret: seed = new Uint8Array() } = file
+        const wrapped = await importKey(it, { parent, auth: await parentAuth(), public: area, duplicate, seed })
+        const object = await load(it, { parent, auth: await parentAuth(), ...wrapped })
+        await evictControl(it, { object, persistentHandle: 0x81010077 })
+      }),
+    )
+    const key = { handle: 0x81010077 }
+    const backend = await openTpmHmac({ tpm, key, useEkParent: 'ecc', keyAuth: PASSWORD })
+    expect(await backend.hmacSha256(DAY)).toHaveLength(32)
+    await backend.close()
+    await expect(openTpmHmac({ tpm, key, keyAuth: PASSWORD })).rejects.toMatchObject({ code: 'ERR_HMAC_POLICY' })
+  })
+  it('opens a key file whose parent is the RSA primary', async () => {
+    const made = await withTpm((open) =>
+      open.exclusively(async (it) => {
+        const parent = await createPrimary(it, { hierarchy: 'owner', template: 'h1-rsa' })
+        const template = hmacKeyTemplate({ attributes: ['fixedTPM', 'fixedParent', 'userWithAuth', 'sign'] })
+        return create(it, { parent, template, sensitiveData: SECRET })
+      }),
+    )
+    const parts = {
+      type: 'loadable',
+      parent: 0x40000001,
+      public: encodePublic(made.public),
+      private: made.private,
+    } as const
+    const backend = await openTpmHmac({ tpm, key: { pem: writeKeyFile({ ...parts, rsaParent: true }) } })
+    expect(Buffer.from(await backend.hmacSha256(DAY))).toEqual(createHmac('sha256', SECRET).update(DAY).digest())
+    await backend.close()
+    const wrongParent = openTpmHmac({ tpm, key: { pem: writeKeyFile(parts) } })
+    await expect(wrongParent).rejects.toMatchObject({ code: 'ERR_HMAC_KEY' })
   })
   it('uses a Tpm that is open already, and leaves it open', () =>
     withTpm(async (open) => {

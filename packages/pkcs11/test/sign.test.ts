@@ -1,4 +1,5 @@
-import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { createSlowModule, createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { findObject, openToken, type Pkcs11Token, sign } from '../src/index.ts'
 import { createPace } from '../src/internal/pace.ts'
@@ -69,5 +70,29 @@ describe('sign', () => {
     faults.fail(name, 0x150)
     await expect(once()).rejects.toMatchObject({ code: 'ERR_PKCS11_RV', message: 'C_Sign: CKR_BUFFER_TOO_SMALL' })
     expect(await once()).toHaveLength(32)
+  })
+
+  it('M27 leaves the event loop alone while a module takes 300 ms to sign, and serves all in turn', async () => {
+    const slow = await createSlowModule({ modulePath: softHsm.modulePath, signMs: 300 })
+    const uri = softHsm.uri().replace(softHsm.modulePath, slow.modulePath)
+    token = await openToken({ uri, allowedModules: [slow.folder] })
+    const delay = monitorEventLoopDelay({ resolution: 10 })
+    delay.enable()
+    const tags = await Promise.all(Array.from({ length: 5 }, once))
+    delay.disable()
+    expect(new Set(tags.map((it) => Buffer.from(it).toString('hex'))).size).toBe(1)
+    expect(delay.percentile(99) / 1e6).toBeLessThan(100)
+    await slow.remove()
+  })
+
+  it('M27 does not wait for a module that hangs, not even to close', async () => {
+    const slow = await createSlowModule({ modulePath: softHsm.modulePath, signMs: 3_000 })
+    const uri = softHsm.uri().replace(softHsm.modulePath, slow.modulePath)
+    token = await openToken({ uri, allowedModules: [slow.folder], timeoutMs: 50, maxSessions: 1, addon: faults.addon })
+    await expect(once()).rejects.toMatchObject({ code: 'ERR_PKCS11_TIMEOUT' })
+    await expect(once()).rejects.toMatchObject({ code: 'ERR_PKCS11_TIMEOUT' })
+    await token.close()
+    expect(faults.calls).not.toContain('C_Finalize') // under a call that may crash the process
+    await slow.remove()
   })
 })

@@ -1,3 +1,4 @@
+export { createSlowModule, type TestSlowModule } from './hardware/slow-module.ts'
 export { createSoftHsm, type SoftHsmKey, type SoftHsmOptions, type TestSoftHsm } from './hardware/softhsm.ts'
 export { createPkcs11Faults, type Pkcs11Faults } from './hardware/softhsm-faults.ts'
 export { type SwtpmOptions, startSwtpm, type TestSwtpm } from './hardware/swtpm.ts'

@@ -64,7 +64,7 @@ describe('openTpm', () => {
           rc: code,
           message: `TPM2_HMAC: ${name} (0x${code.toString(16)})`,
         })
-      expect(performance.now() - started).toBeLessThan(3_000)
+      expect(performance.now() - started).toBeLessThan(5_000)
       const sent = bench.proxy.exchanges.slice(before).filter((it) => it.commandCode === CC.hmac)
       expect(sent).toHaveLength(Math.min(times, 10) + 1)
     }
@@ -78,8 +78,11 @@ describe('openTpm', () => {
     })
     setTimeout(() => controller.abort(), 50)
     await expect(done).rejects.toMatchObject({ code: 'ERR_TPM_ABORTED' })
+    const sent = bench.proxy.exchanges.length
     bench.proxy.fault = () => undefined
     expect(await handles(bench.tpm)).toEqual([])
+    // Three flushes and three lists; at most one more try.
+    expect(bench.proxy.exchanges.length - sent).toBeLessThanOrEqual(7)
   })
 
   it('M02 recovers when the TPM was killed in the middle of a command', async () => {
@@ -128,12 +131,12 @@ describe('openTpm', () => {
   })
 
   it('gives up a connection whose answer comes too late, so that it is nobody else’s', async () => {
-    const tpm = await bench.open({ commandTimeoutMs: 100 })
+    const tpm = await bench.open({ commandTimeoutMs: 1_000 })
     let late = true
     bench.proxy.fault = ({ commandCode }) => {
       if (commandCode !== CC.getCapability || !late) return undefined
       late = false
-      return { response: (it) => new Promise((resolve) => setTimeout(resolve, 300, it)) }
+      return { response: (it) => new Promise((resolve) => setTimeout(resolve, 2_500, it)) }
     }
     await expect(tpmProperty(tpm, 'inputBuffer')).rejects.toMatchObject({ code: 'ERR_TPM_TIMEOUT' })
     await expect(tpmProperty(tpm, 'manufacturer')).rejects.toMatchObject({ code: 'ERR_TPM_TIMEOUT' })

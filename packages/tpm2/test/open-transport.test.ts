@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { startSwtpm, type TestSwtpm } from '@hardbound/testkit/hardware'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createPrimary, tpmProperty } from '../src/commands.ts'
-import { openTpm, openTransport, type Tpm } from '../src/index.ts'
+import { openTpm, openTransport, type Tpm, type TpmTransport } from '../src/index.ts'
 
 const run = promisify(execFile)
 
@@ -154,6 +154,8 @@ interface Simulator {
   readonly seen: string[]
   /** When a client has said that it goes. */
   readonly ended: Promise<void>
+  /** Changes what the client gets. */
+  fault: (out: Buffer) => Buffer
   readonly server: Server
   readonly platform: Server
 }
@@ -170,6 +172,18 @@ describe('the TCG simulator', () => {
     await works(await openTpm({ transport }))
     expect(simulator.seen.slice(0, 3)).toEqual(['platform 1', 'platform 11', 'platform 20'])
     await simulator.ended
+  })
+
+  it.each([
+    ['a size that no response has', (out: Buffer) => Buffer.concat([Buffer.from([0, 0, 0, 9]), out.subarray(4)])],
+    ['no zero at its end', (out: Buffer) => Buffer.concat([out.subarray(0, -1), Buffer.from([1])])],
+    ['octets after its end', (out: Buffer) => Buffer.concat([out, Buffer.from([0])])],
+  ])('is given up on %s', async (_, fault) => {
+    simulator.fault = fault
+    const transport = (): Promise<TpmTransport> =>
+      openTransport(`mssim:127.0.0.1:${simulator.port}`, { dangerouslyAllowTcp: true })
+    await expect(openTpm({ transport })).rejects.toMatchObject({ code: 'ERR_TPM_RESPONSE' })
+    simulator.fault = (out) => out
   })
 
   it('of this test is understood by tpm2-tools, too', async () => {
@@ -204,6 +218,7 @@ async function startTerminal(tpm: string | undefined): Promise<{ path: string; s
 async function startSimulator(tpm: string): Promise<Simulator> {
   const seen: string[] = []
   const ok = Buffer.alloc(4)
+  const simulator = { fault: (out: Buffer) => out }
   let sayEnd = (): void => {}
   const ended = new Promise<void>((resolve) => {
     sayEnd = resolve
@@ -227,7 +242,7 @@ async function startSimulator(tpm: string): Promise<Simulator> {
       .on('data', (response: Buffer) => {
         const size = Buffer.alloc(4)
         size.writeUInt32BE(response.length)
-        socket.write(Buffer.concat([size, response, ok]))
+        socket.write(simulator.fault(Buffer.concat([size, response, ok])))
       })
     socket.on('error', () => {}).on('close', () => upstream.destroy())
     socket.on('data', (chunk: Buffer) => {
@@ -250,7 +265,7 @@ async function startSimulator(tpm: string): Promise<Simulator> {
     await listen(server, { host: '127.0.0.1', port: 0 })
     const { port } = server.address() as { port: number }
     const next = await listen(platform, { host: '127.0.0.1', port: port + 1 }).catch((e: unknown) => e)
-    if (next === undefined) return { port, seen, ended, server, platform }
+    if (next === undefined) return Object.assign(simulator, { port, seen, ended, server, platform })
     await close(server)
   }
 }

@@ -85,7 +85,7 @@ async function untilItAccepts(
 ): Promise<void> {
   let said = ''
   child.stderr?.on('data', (chunk: Buffer) => {
-    said += chunk
+    said += chunk.toString()
   })
   const gone = once(child, 'exit').then(() => {
     throw new Error(`swtpm ended: ${said.trim()}`)

@@ -1,8 +1,8 @@
 import { HIERARCHIES, type Hierarchy } from '../handles.ts'
-import { concat, EMPTY, sized, u32 } from '../internal/octets.ts'
+import { EMPTY, sized, u32 } from '../internal/octets.ts'
 import { readPublicArea } from '../internal/read-public-area.ts'
 import { Reader } from '../internal/reader.ts'
-import { encodeSensitiveCreate } from '../internal/sensitive-create.ts'
+import { concatWithSensitive, encodeSensitiveCreate } from '../internal/sensitive-create.ts'
 import type { PublicArea } from '../public-area.ts'
 import { encodePublic } from '../public-codec.ts'
 import { TEMPLATES, type TemplateName } from '../templates.ts'
@@ -40,7 +40,7 @@ export async function createPrimary(tpm: Tpm, init: CreatePrimaryInit, options?:
       handles: [HIERARCHIES[init.hierarchy]],
       auths: [init.auth],
       sessions: init.sessions,
-      parameters: concat(
+      parameters: concatWithSensitive(
         encodeSensitiveCreate(init.userAuth, undefined),
         encodePublic(template),
         sized(EMPTY), // outsideInfo

@@ -1,7 +1,7 @@
-import { concat, EMPTY, sized, u32 } from '../internal/octets.ts'
+import { EMPTY, sized, u32 } from '../internal/octets.ts'
 import { readPublicArea } from '../internal/read-public-area.ts'
 import { Reader } from '../internal/reader.ts'
-import { encodeSensitiveCreate } from '../internal/sensitive-create.ts'
+import { concatWithSensitive, encodeSensitiveCreate } from '../internal/sensitive-create.ts'
 import type { PublicArea } from '../public-area.ts'
 import { encodePublic } from '../public-codec.ts'
 import type { Authorization, CallOptions, ObjectHandle, Session, Tpm } from '../tpm.ts'
@@ -42,7 +42,7 @@ export async function create(tpm: Tpm, init: CreateInit, options?: CallOptions):
       handles: [init.parent],
       auths: [init.auth],
       sessions: init.sessions,
-      parameters: concatWithSecret(
+      parameters: concatWithSensitive(
         encodeSensitiveCreate(init.userAuth, init.sensitiveData),
         encodePublic(init.template),
         sized(EMPTY), // outsideInfo
@@ -57,13 +57,6 @@ export async function create(tpm: Tpm, init: CreateInit, options?: CallOptions):
   skipCreation(reader)
   reader.end()
   return { public: area, private: privateArea }
-}
-
-/** Concatenates, and wipes the first part. */
-function concatWithSecret(secret: Uint8Array, ...rest: readonly Uint8Array[]): Uint8Array {
-  const all = concat(secret, ...rest)
-  secret.fill(0)
-  return all
 }
 
 /** TPM2B_CREATION_DATA, its digest and TPMT_TK_CREATION, which only TPM2_CertifyCreation has a use for. */

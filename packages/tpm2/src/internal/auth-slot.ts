@@ -49,11 +49,19 @@ export function encodeSlot(
 ): Uint8Array {
   const { session, authorises, nonceCaller, attributes } = slot
   const password = authorises?.authValue ?? EMPTY
-  if (session === undefined) return concat(u32(PASSWORD_SESSION), sized(EMPTY), u8(attributes), sized(password))
+  if (session === undefined) return withProof(concat(u32(PASSWORD_SESSION), sized(EMPTY), u8(attributes)), password)
   const hmac = sendsPassword(slot)
     ? password
     : hmacOf(slot, session, [cpHash(session), nonceCaller, session.nonceTpm, cryptNonce])
-  return concat(u32(session.handle), sized(nonceCaller), u8(attributes), sized(hmac))
+  return withProof(concat(u32(session.handle), sized(nonceCaller), u8(attributes)), hmac)
+}
+
+/** Ends with a TPM2B that may be a password, and leaves no copy of it. */
+function withProof(before: Uint8Array, proof: Uint8Array): Uint8Array {
+  const last = sized(proof)
+  const all = concat(before, last)
+  wipe(last)
+  return all
 }
 
 /**

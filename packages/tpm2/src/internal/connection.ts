@@ -4,7 +4,7 @@ import { HANDLE_TYPE, handleType } from '../handles.ts'
 import type { CallOptions, Tpm, TpmCommand, TpmResponse } from '../tpm.ts'
 import type { TpmTransport } from '../transport.ts'
 import { shapeOf } from './command-table.ts'
-import { abortedError, withinTime } from './deadline.ts'
+import { withinTime } from './deadline.ts'
 import { EMPTY, hexHandle, wipe } from './octets.ts'
 import { type PreparedCommand, prepareCommand } from './prepare-command.ts'
 import { errorOf } from './response-code.ts'
@@ -21,6 +21,11 @@ const SLOW_TIMEOUT_MS = 120_000
 /** Pauses before retries, in milliseconds: doubling up to a limit, and in all no longer than the last of these. */
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS, ALL_PAUSES_MS] = [5, 250, 2_000] as const
 
+/** For whom a command runs, and whether that is over. */
+export interface Owner {
+  readonly ended: boolean
+}
+
 type Accepted = { readonly handle: number; readonly parameters: Uint8Array }
 
 /**
@@ -31,7 +36,7 @@ type Accepted = { readonly handle: number; readonly parameters: Uint8Array }
 export class Connection implements Tpm {
   readonly connection: number
   /** What was made here and is not flushed yet: handle, and for whom. */
-  readonly #live = new Map<number, unknown>()
+  readonly #live = new Map<number, Owner | undefined>()
   readonly #transport: TpmTransport
   readonly #patience: Patience
   #broken: Tpm2Error | undefined
@@ -51,11 +56,15 @@ export class Connection implements Tpm {
   }
 
   /** Runs one command, and notes for whom what it makes is. */
-  async execute(command: TpmCommand, options?: CallOptions, owner?: unknown): Promise<TpmResponse> {
+  async execute(command: TpmCommand, options?: CallOptions, owner?: Owner): Promise<TpmResponse> {
     this.#assertUsable(command)
     const prepared = prepareCommand(command)
     try {
-      const accepted = await this.#exchange(command, prepared, options?.signal)
+      const accepted = await this.#exchange(
+        command,
+        prepared,
+        () => options?.signal?.aborted === true || owner?.ended === true,
+      )
       await this.#note(command, accepted.handle, owner, options?.signal)
       return { ...accepted, connection: this.connection }
     } finally {
@@ -64,7 +73,7 @@ export class Connection implements Tpm {
   }
 
   /** Flushes what was made for somebody, newest first. Never throws: what can't be reached any more has gone. */
-  async flushAllOf(owner: unknown): Promise<void> {
+  async flushAllOf(owner: Owner): Promise<void> {
     const handles = [...this.#live].filter(([, of]) => of === owner).map(([handle]) => handle)
     for (const handle of handles.reverse()) {
       if (!this.isBroken) await this.#flush(handle)
@@ -82,11 +91,7 @@ export class Connection implements Tpm {
   }
 
   /** Sends until there is an answer that is not "later". */
-  async #exchange(
-    { command }: TpmCommand,
-    prepared: PreparedCommand,
-    signal: AbortSignal | undefined,
-  ): Promise<Accepted> {
+  async #exchange({ command }: TpmCommand, prepared: PreparedCommand, isOver: () => boolean): Promise<Accepted> {
     let [retries, pause, paused, flushed] = [0, FIRST_PAUSE_MS as number, 0, false]
     for (;;) {
       const answer = await this.#send(command, prepared)
@@ -100,7 +105,7 @@ export class Connection implements Tpm {
         throw error
       }
       await sleep(pause)
-      if (signal?.aborted) throw abortedError(signal)
+      if (isOver()) throw error // nobody waits for it any more
       retries++
       paused += pause
       pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
@@ -128,7 +133,12 @@ export class Connection implements Tpm {
     }
   }
 
-  async #note({ command, handles }: TpmCommand, made: number, owner: unknown, signal?: AbortSignal): Promise<void> {
+  async #note(
+    { command, handles }: TpmCommand,
+    made: number,
+    owner: Owner | undefined,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const shape = shapeOf(command)
     const [first] = handles
     if (shape.flushes && typeof first === 'object') this.#live.delete(first.handle)

@@ -45,9 +45,9 @@ export async function withinTime<T>(
       reject(error)
     }, timeoutMs)
   })
-  const working = work(controller.signal)
-  working.catch(() => {})
   try {
+    const working = work(controller.signal)
+    working.catch(() => {})
     return await Promise.race([working, late])
   } finally {
     clearTimeout(timer)

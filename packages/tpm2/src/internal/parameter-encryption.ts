@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv } from 'node:crypto'
 import type { HashAlgorithm } from '../algorithms.ts'
 import type { SessionCipher } from '../commands/start-auth-session.ts'
 import { kdfa } from './kdf.ts'
-import { concat, wipe } from './octets.ts'
+import { wipe } from './octets.ts'
 
 /** What the mask or key of one parameter comes from. */
 export interface ParameterKey {
@@ -56,5 +56,5 @@ export function aesCfb(
 ): Uint8Array {
   const algorithm = `aes-${key.length * 8}-cfb`
   const cipher = direction === 'encrypt' ? createCipheriv(algorithm, key, iv) : createDecipheriv(algorithm, key, iv)
-  return concat(cipher.update(data), cipher.final())
+  return cipher.update(data) // all of it: in this mode nothing is held back for final()
 }

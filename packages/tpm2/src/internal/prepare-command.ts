@@ -100,7 +100,7 @@ function onFirst(
   const content = new Reader(parameters, command).sized()
   const replaced = transform(content)
   const all = concat(parameters.subarray(0, 2), replaced, parameters.subarray(2 + content.length))
-  wipe(content, key.sessionValue)
+  wipe(content, replaced, key.sessionValue)
   return all
 }
 

@@ -1,6 +1,6 @@
 import { Tpm2Error } from '../errors.ts'
 import type { CallOptions, Tpm, TpmCommand, TpmResponse } from '../tpm.ts'
-import type { Connection } from './connection.ts'
+import type { Connection, Owner } from './connection.ts'
 import { abortedError, orAborted } from './deadline.ts'
 import { FifoLock } from './fifo-lock.ts'
 
@@ -8,12 +8,12 @@ import { FifoLock } from './fifo-lock.ts'
  * A `Tpm` for one piece of work: commands queue up, and what they made is flushed when the work has ended. The outermost
  * one, from `openTpm`, gets its connection anew when it broke; all others keep theirs.
  */
-export class Scope implements Tpm {
+export class Scope implements Tpm, Owner {
   readonly description: string
   readonly #connect: () => Promise<Connection>
   readonly #lock = new FifoLock()
   #current: Connection
-  #ended = false
+  ended = false
 
   constructor(current: Connection, connect: () => Promise<Connection> = () => Promise.resolve(current)) {
     this.description = current.description
@@ -42,8 +42,8 @@ export class Scope implements Tpm {
 
   /** Lets the command that runs come to its end, refuses all others, and flushes. */
   async close(): Promise<void> {
-    if (this.#ended) return
-    this.#ended = true
+    if (this.ended) return
+    this.ended = true
     await this.#lock.run(() => this.#current.flushAllOf(this))
   }
 
@@ -51,7 +51,7 @@ export class Scope implements Tpm {
   #queued<T>({ signal }: CallOptions, work: (connection: Connection) => Promise<T>): Promise<T> {
     const turn = this.#lock.run(async () => {
       if (signal?.aborted) throw abortedError(signal)
-      if (this.#ended) throw new Tpm2Error('ERR_TPM_CLOSED', `${this.description} was closed`)
+      if (this.ended) throw new Tpm2Error('ERR_TPM_CLOSED', `${this.description} was closed`)
       this.#current = await this.#connect()
       return work(this.#current)
     })

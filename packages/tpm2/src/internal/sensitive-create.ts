@@ -8,3 +8,10 @@ export function encodeSensitiveCreate(userAuth = EMPTY, data = EMPTY): Uint8Arra
   wipe(content, ...parts)
   return all
 }
+
+/** Concatenates a TPM2B_SENSITIVE_CREATE with what comes after it, and wipes it. */
+export function concatWithSensitive(sensitive: Uint8Array, ...rest: readonly Uint8Array[]): Uint8Array {
+  const all = concat(sensitive, ...rest)
+  wipe(sensitive)
+  return all
+}
