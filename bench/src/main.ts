@@ -2,16 +2,18 @@ import { parseArgs } from 'node:util'
 import { brokerGrant } from './broker-grant.ts'
 import { cliStart } from './cli-start.ts'
 import { hardwareCalls } from './hardware-calls.ts'
+import { pkcs11Hmac } from './pkcs11-hmac.ts'
 import type { Row } from './row.ts'
 import { sign } from './sign.ts'
+import { tpmHmac } from './tpm-hmac.ts'
 import { verify } from './verify.ts'
 
-const BENCHMARKS = [...sign, hardwareCalls, verify, brokerGrant, cliStart]
+const BENCHMARKS = [...sign, hardwareCalls, ...tpmHmac, pkcs11Hmac, verify, brokerGrant, ...cliStart]
 
 const HELP = `npm run bench [-- --only NAME] [-- --json]
 
 Each row is measured in turns with its peer or floor in the same run; medians. Exit 1 when a goal is missed.
-  --only NAME   one of: ${BENCHMARKS.map(({ name }) => name).join(', ')}
+  --only NAME   one of: ${[...new Set(BENCHMARKS.map(({ name }) => name))].join(', ')}
   --json        [{ name, value, unit, against, peer, ratio, goal, pass }] on stdout
 `
 

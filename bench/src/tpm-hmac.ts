@@ -55,7 +55,10 @@ function benchmark(name: string, what: string, batch: number, persistentHandle?:
   }
 }
 
-export const tpmHmac: readonly Benchmark[] = [benchmark('tpm-hmac', 'key file', 50), benchmark('tpm-hmac-handle', 'persistent handle', 300, 0x81010001)]
+export const tpmHmac: readonly Benchmark[] = [
+  benchmark('tpm-hmac', 'key file', 50),
+  benchmark('tpm-hmac-handle', 'persistent handle', 300, 0x81010001),
+]
 
 /** The commands of one HMAC, when the key has been looked at already. */
 async function recordOne(address: string, key: OpenTpmHmacInit['key']): Promise<Uint8Array[]> {

@@ -126,6 +126,17 @@ describe('hardbound kms wrap', () => {
     expect(outcome.stderr).toContain(message)
   })
 
+  it.each([
+    ['kms', 'wrap'],
+    ['aws', 'kms'],
+  ])('%s %s --help teaches with an example', async (...command) => {
+    const { code, stdout, stderr } = await hardbound([...command, '--help'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/Examples?[:,]/)
+    expect(stdout).toContain('Exit codes: 0 ok, 1 failed or denied, 2 used wrongly.')
+    expect((await hardbound([command[0]!, '--help'])).stdout).toContain(command[1])
+  })
+
   it('refuses what is no AWS secret, and does not show it', async () => {
     const outcome = await wrap(awsArgs(`${folder.path}/never.json`), 'hunter2-hunter2')
     expect(outcome.code).toBe(1)

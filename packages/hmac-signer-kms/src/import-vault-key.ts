@@ -2,7 +2,7 @@ import { constants, createCipheriv, createPublicKey, publicEncrypt, randomBytes 
 import { HmacBackendError } from '@hardbound/sigv4-hmac/backend'
 import { createCallQueue } from './internal/call-queue.ts'
 import { isObject } from './internal/checks.ts'
-import { connectVault, type VaultConnectionInit } from './open-vault-hmac.ts'
+import { connectVault, type VaultConnectionInit } from './internal/connect-vault.ts'
 
 /** What {@link importVaultKey} needs. */
 export interface ImportVaultKeyInit extends VaultConnectionInit {

@@ -1,29 +1,13 @@
-import { assertKnownAnswer, checkKnownAnswer, type HmacBackend, HmacBackendError } from '@hardbound/sigv4-hmac/backend'
+import {
+  assertKnownAnswer,
+  checkKnownAnswer,
+  type HmacBackend,
+  HmacBackendError,
+  knownAnswer,
+} from '@hardbound/sigv4-hmac/backend'
 import { asBackendError, createCallQueue } from './internal/call-queue.ts'
-import { assertInteger, assertLimits, fromBase64, isObject, type JsonObject, originOf } from './internal/checks.ts'
-import { createVaultClient } from './internal/vault-client.ts'
-import { assertAuth, assertMount } from './internal/vault-credential.ts'
-import { createVaultSession } from './internal/vault-session.ts'
-import type { VaultAuth } from './vault-auth.ts'
-
-/** Where a Vault is and how it is spoken to. */
-export interface VaultConnectionInit {
-  /** `https://host[:port]` of a node, or of several of one cluster: tried in order. Redirects are followed to these alone. */
-  readonly address: string | readonly string[]
-  readonly auth: VaultAuth
-  /** Path of the transit engine. Default: `transit`. */
-  readonly mount?: string
-  /** Vault Enterprise and HCP: `admin/team`. */
-  readonly namespace?: string
-  /** PEM of the authorities to trust. Default: those of Node. */
-  readonly ca?: string | Buffer
-  /** Milliseconds for each call, logins and other nodes included. Default: 5000. */
-  readonly timeoutMs?: number
-  /** Milliseconds since 1970. Default: `Date.now`. */
-  readonly clock?: () => number
-  /** Allows `http:` on loopback: for tests and Vault Agent's listener. */
-  readonly dangerouslyAllowPlaintextEndpoint?: boolean
-}
+import { assertInteger, assertLimits, fromBase64, isObject, type JsonObject } from './internal/checks.ts'
+import { connectVault, type VaultConnectionInit } from './internal/connect-vault.ts'
 
 /** What {@link openVaultHmac} needs. */
 export interface OpenVaultHmacInit extends VaultConnectionInit {
@@ -49,10 +33,10 @@ const TAG = /^vault:v(\d{1,9}):([A-Za-z0-9+/]{43}=)$/
  * @see {@link https://developer.hashicorp.com/vault/api-docs/secret/transit#generate-hmac API, generate HMAC}
  */
 export async function openVaultHmac(init: OpenVaultHmacInit): Promise<HmacBackend> {
-  const { key, keyVersion, knownAnswer, mount = 'transit', maxWaiting = 256, timeoutMs = 5000 } = init
+  const { key, keyVersion, knownAnswer: expected, mount = 'transit', maxWaiting = 256, timeoutMs = 5000 } = init
   if (!/^[\w-][\w.-]{0,127}$/.test(key)) throw new TypeError('"key" must be the name of a transit key')
   if (keyVersion !== undefined) assertInteger('keyVersion', keyVersion, 1, 999_999_999)
-  if (knownAnswer !== undefined) assertKnownAnswer(knownAnswer)
+  if (expected !== undefined) assertKnownAnswer(expected)
   assertLimits({ timeoutMs, maxWaiting })
   const { client, session } = connectVault({ ...init, mount, timeoutMs })
   const queue = createCallQueue({ name: NAME, concurrency: CONCURRENCY, maxWaiting, timeoutMs })
@@ -96,27 +80,14 @@ export async function openVaultHmac(init: OpenVaultHmacInit): Promise<HmacBacken
     },
   }
   try {
-    if (knownAnswer === undefined) await backend.hmacSha256(new Uint8Array())
-    else await checkKnownAnswer(backend, knownAnswer)
+    if (expected === undefined)
+      await knownAnswer(backend) // it works, and this is its version
+    else await checkKnownAnswer(backend, expected)
     return backend
   } catch (cause) {
     await backend.close()
     throw asBackendError(cause, NAME)
   }
-}
-
-/** Checks what all that speak to a Vault have in common. Sends nothing yet. @throws {TypeError} */
-export function connectVault(init: VaultConnectionInit & { mount: string; timeoutMs: number }) {
-  const { address, auth, mount, namespace, ca, timeoutMs, clock = Date.now, dangerouslyAllowPlaintextEndpoint } = init
-  const nodes = [address].flat().map((it) => originOf('address', it, dangerouslyAllowPlaintextEndpoint === true))
-  if (nodes.length === 0) throw new TypeError('"address" is empty')
-  assertMount(mount)
-  if (namespace !== undefined && !/^[\w-]+(\/[\w-]+)*\/?$/.test(namespace))
-    throw new TypeError('"namespace" must be a path')
-  assertAuth(auth)
-  // Each node gets its share, so that one that hangs does not use up the time of all.
-  const client = createVaultClient({ nodes, namespace, ca, timeoutMs: Math.ceil(timeoutMs / nodes.length) })
-  return { client, session: createVaultSession({ client, auth, timeoutMs, clock }) }
 }
 
 /** `vault:v1:` and 32 octets in base64. */

@@ -240,6 +240,8 @@ describe('M25 Vault that does not do as usual', () => {
 
   it('M25 a missing namespace, mount or key', async () => {
     await expect(openVault({ namespace: 'nobody' })).rejects.toEqual(wrong('ERR_HMAC_KEY'))
+    const auth = { appRole: { roleId: 'role', secretId: 'secret' } }
+    await expect(openVault({ namespace: 'nobody', auth })).rejects.toEqual(wrong('ERR_HMAC_KEY'))
     await expect(openVault({ mount: 'nowhere' })).rejects.toEqual(wrong('ERR_HMAC_KEY'))
     await expect(openVault({ key: 'nothing' })).rejects.toEqual(wrong('ERR_HMAC_KEY'))
   })

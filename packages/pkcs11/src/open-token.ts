@@ -1,13 +1,13 @@
 import { Pkcs11Error } from './errors.ts'
+import { createLender, isPromise, type Work } from './internal/lender.ts'
 import { lossOf } from './internal/rv.ts'
 import { createSessions, type Sessions } from './internal/sessions.ts'
-import { createWaitQueue, type Patience, within } from './internal/wait-queue.ts'
+import type { Patience } from './internal/wait-queue.ts'
 import type { TokenInfo } from './list-tokens.ts'
 import { type LoadModuleInit, loadModule, type Pkcs11Module } from './load-module.ts'
 import type { LoginInit } from './login.ts'
 import { parsePkcs11Uri } from './parse-uri.ts'
 import { readPinSource } from './pin-source.ts'
-import type { Pkcs11Session } from './session.ts'
 import type { Pkcs11Uri } from './uri.ts'
 
 /** Which token to open, how, and what it may cost. */
@@ -76,53 +76,9 @@ export async function openToken(init: OpenTokenInit): Promise<Pkcs11Token> {
 }
 
 function tokenOf(module: Pkcs11Module, sessions: Sessions, maxWaiting: number, timeoutMs: number): Pkcs11Token {
-  const queue = createWaitQueue<Pkcs11Session>(maxWaiting)
-  const inProgress = new Set<Promise<unknown>>()
-  let closed = false
   const first = sessions.take() // logs in
   if (first !== undefined) sessions.put(first)
-
-  /** Takes a session back, and lends what is free to those who wait longest. */
-  function settle(session: Pkcs11Session, error?: unknown): void {
-    // After any answer but CKR_OK an operation may still be active in it, which has no other end.
-    if (error instanceof Pkcs11Error && error.rv !== undefined) sessions.drop(session, lossOf(error.rv))
-    else sessions.put(session)
-    while (queue.length > 0) {
-      try {
-        const next = sessions.take()
-        if (next === undefined) return
-        queue.give(next)
-      } catch (lost) {
-        queue.refuse(lost as Error)
-      }
-    }
-  }
-
-  /** Takes the session back when the work is done, which may be long after its caller gave up. */
-  function lend<T>(session: Pkcs11Session, work: Promise<T>, patience: Patience): Promise<T> {
-    const endCall = module.startCall()
-    const end = (error?: unknown): void => {
-      inProgress.delete(watched)
-      endCall()
-      settle(session, error)
-    }
-    const watched = work.then(() => end(), end) // before anybody else hears of it, so that a repetition finds all settled
-    inProgress.add(watched)
-    return within(work, patience, 'the token was at work')
-  }
-
-  function run<T>(session: Pkcs11Session, work: Work<T>, patience: () => Patience): T | Promise<T> {
-    let result: T | Promise<T>
-    try {
-      result = work(session)
-    } catch (error) {
-      settle(session, error)
-      throw error
-    }
-    if (isPromise(result)) return lend(session, result, patience())
-    settle(session)
-    return result
-  }
+  const lender = createLender(module, sessions, maxWaiting)
 
   async function withSession<T>(work: Work<T>, options: WithSessionOptions = {}): Promise<T> {
     const { signal, timeoutMs: mine = timeoutMs } = options
@@ -132,29 +88,14 @@ function tokenOf(module: Pkcs11Module, sessions: Sessions, maxWaiting: number, t
       return { timeoutMs: until - performance.now(), signal }
     }
     for (let again = options.repeat === true; ; again = false) {
-      if (closed) throw isClosed()
       if (signal?.aborted) throw new Pkcs11Error('ERR_PKCS11_ABORTED', 'aborted before the token was asked')
-      const session = sessions.take() ?? (await queue.wait(patience()))
-      if (closed) {
-        settle(session) // it came while the token was being closed, and nothing may begin any more
-        throw isClosed()
-      }
       try {
-        const result = run(session, work, patience)
+        const result = lender.lend(work, patience)
         return isPromise(result) ? await result : result
       } catch (error) {
         if (!again || !(error instanceof Pkcs11Error) || lossOf(error.rv) === 'none') throw error
       }
     }
-  }
-
-  async function close(): Promise<void> {
-    closed = true
-    while (queue.length > 0) queue.refuse(isClosed())
-    // A call that hangs keeps its thread: then the module is left running, as stopping it under a call may crash.
-    await within(Promise.all(inProgress), { timeoutMs }, 'waiting for calls in progress').catch(() => {})
-    sessions.close()
-    module.close()
   }
 
   let closing: Promise<void> | undefined
@@ -164,18 +105,11 @@ function tokenOf(module: Pkcs11Module, sessions: Sessions, maxWaiting: number, t
     },
     withSession,
     close() {
-      closing ??= close()
+      closing ??= lender.close(timeoutMs).finally(() => module.close())
       return closing
     },
   }
 }
-
-const isClosed = (): Pkcs11Error => new Pkcs11Error('ERR_PKCS11_CLOSED', 'the token was closed')
-
-type Work<T> = (session: Pkcs11Session) => T | Promise<T>
-
-const isPromise = <T>(it: T | Promise<T>): it is Promise<T> =>
-  typeof (it as Promise<T> | undefined)?.then === 'function'
 
 /** What `setTimeout` takes. */
 const MAX = 2_147_483_647

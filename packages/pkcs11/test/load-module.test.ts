@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { findToken, loadModule, openToken } from '../src/index.ts'
+import { findObject, findToken, loadModule, openToken } from '../src/index.ts'
 import { faults } from './helpers.ts'
 
 let softHsm: TestSoftHsm
@@ -44,9 +44,15 @@ describe('loadModule', () => {
     await expect(loadModule({ moduleName: 'no-such-module' })).rejects.toMatchObject(refusal)
     await expect(loadModule({ moduleName: '../evil' })).rejects.toThrow(TypeError)
   })
-  it('opens a token by way of p11-kit', async () => {
-    const token = await openToken({ uri: `pkcs11:token=hardbound?pin-source=${softHsm.pinFile}`, addon: faults.addon })
+  it('M09 opens a token by way of p11-kit, and gets it back from there', async () => {
+    const uri = `pkcs11:token=hardbound?pin-source=${softHsm.pinFile}`
+    const token = await openToken({ uri, addon: faults.addon, reconnectDelayMs: 0 })
     expect(token.info.serial).toBe(softHsm.serial)
+    await softHsm.removeToken()
+    const look = () => token.withSession((session) => findObject(session, { object: 'none' }), { repeat: true })
+    await expect(look()).rejects.toMatchObject({ code: 'ERR_PKCS11_TOKEN_ABSENT' })
+    await softHsm.restoreToken()
+    await expect(look()).rejects.toMatchObject({ code: 'ERR_PKCS11_OBJECT' })
     await token.close()
   })
 

@@ -1,5 +1,6 @@
 export { HASHES, type HashAlgorithm } from './algorithms.ts'
 export { Tpm2Error, type Tpm2ErrorCode } from './errors.ts'
+export type { CommandName } from './internal/command-table.ts'
 export { type OpenTpmInit, openTpm } from './open-tpm.ts'
 export { type OpenTransportOptions, openTransport } from './open-transport.ts'
 export type {

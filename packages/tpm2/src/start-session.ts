@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { HASHES, type HashAlgorithm } from './algorithms.ts'
 import { type SessionCipher, startAuthSession } from './commands/start-auth-session.ts'
 import { Tpm2Error } from './errors.ts'
 import { AuthSession } from './internal/auth-session.ts'
 import { withoutTrailingZeros } from './internal/auth-value.ts'
 import { kdfa } from './internal/kdf.ts'
+import { freshNonce } from './internal/nonce.ts'
 import { concat, EMPTY, wipe } from './internal/octets.ts'
 import { type ExchangedSecret, exchangeSecret } from './internal/secret-exchange.ts'
 import type { PublicArea } from './public-area.ts'
@@ -69,7 +69,7 @@ async function start(
   const cipher = encrypt ? (init.cipher ?? 'aes-128-cfb') : undefined
   const exchanged: ExchangedSecret = salt === undefined ? NO_SALT : saltFor(salt)
   const authValue = withoutTrailingZeros(bind?.authValue ?? EMPTY).slice()
-  const nonceCaller = new Uint8Array(randomBytes(HASHES[hash].size))
+  const nonceCaller = freshNonce(HASHES[hash].size)
   const { handle, nonceTpm, connection } = await startAuthSession(
     tpm,
     {

@@ -66,10 +66,21 @@ export function fileOf(name: string, path: string | undefined): Buffer | undefin
   }
 }
 
-/** The library's complaint about an option, in the words of flags. Anything else is thrown as it is. */
+/**
+ * The library's complaint about an option, in the words of flags. Anything else is thrown as it is.
+ *
+ * @param flags Options that their flags are not simply called like.
+ */
 export function inWordsOfFlags(cause: unknown, flags: Readonly<Record<string, string>> = {}): never {
   if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause
-  const flagOf = (option: string): string =>
-    flags[option] ?? `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).replace(/^-/, '')}`
-  throw usageError(cause.message.replace(/"([\w.]+)"/g, (_, option: string) => flagOf(option)))
+  throw usageError(cause.message.replace(/"(\w[\w.[\]]*)"/g, (_, option: string) => flagOf(option, flags)))
+}
+
+/** `assumeRole.Tags[0].Key` is about `--tag`, `durationSeconds` about `--duration-seconds`. */
+function flagOf(option: string, flags: Readonly<Record<string, string>>): string {
+  const parts = option.split('.').map((part) => part.replace(/\[\d*\]$/, ''))
+  const known = parts.find((part) => flags[part] !== undefined)
+  if (known !== undefined) return flags[known] ?? ''
+  const kebab = (parts.at(-1) ?? option).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  return `--${kebab.replace(/^-/, '')}`
 }

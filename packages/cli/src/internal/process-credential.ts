@@ -17,9 +17,9 @@ export interface ProcessCredentialCommand<Flags extends { help?: boolean | undef
   readonly command: string
   readonly help: string
   /** @throws {CliError} with exit code 2; no message holds a value. */
-  parse(args: string[]): Flags
+  readonly parse: (args: string[]) => Flags
   /** @throws {CliError}, or an error with an `ERR_…` code whose message may be shown. */
-  provide(flags: Flags): Promise<ProcessCredential>
+  readonly provide: (flags: Flags) => Promise<ProcessCredential>
 }
 
 /** Runs it on the words after `hardbound aws <name>`: one line of JSON on stdout, or one line of why not on stderr. */

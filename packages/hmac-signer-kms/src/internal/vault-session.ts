@@ -65,7 +65,8 @@ export function createVaultSession(o: {
     try {
       return leaseOf(await client.ask({ method: 'POST', path: credential.path, body: credential.body, signal }))
     } catch (cause) {
-      if (!(cause instanceof HmacBackendError) || !['ERR_HMAC_KEY', 'ERR_HMAC_DENIED'].includes(cause.code)) throw cause
+      // 400 and 403; a mount or namespace that is not there says nothing of the credential.
+      if (!(cause instanceof HmacBackendError) || !/\(HTTP 40[03]\)$/.test(cause.message)) throw cause
       refused = mark
       throw new HmacBackendError('ERR_HMAC_DENIED', `vault: ${credential.path}: login refused`)
     }

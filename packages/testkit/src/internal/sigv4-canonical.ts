@@ -38,7 +38,10 @@ export function splitTarget(target: string): [path: string, query: string] {
 
 /** Names and values of a query string, percent-decoded. A plus sign is a space, as in forms. */
 export function queryPairs(query: string): [name: string, value: string][] {
-  const parts = query.replaceAll('+', '%20').split('&').filter((part) => part !== '')
+  const parts = query
+    .replaceAll('+', '%20')
+    .split('&')
+    .filter((part) => part !== '')
   return parts.map((part) => {
     const equals = part.indexOf('=')
     return equals < 0 ? [decode(part), ''] : [decode(part.slice(0, equals)), decode(part.slice(equals + 1))]

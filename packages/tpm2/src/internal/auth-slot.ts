@@ -1,9 +1,10 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { HASHES } from '../algorithms.ts'
 import { PASSWORD_SESSION } from '../handles.ts'
 import type { Authorization } from '../tpm.ts'
 import { type AuthSession, asAuthSession } from './auth-session.ts'
 import { withoutTrailingZeros } from './auth-value.ts'
+import { freshNonce } from './nonce.ts'
 import { concat, EMPTY, sized, u8, u32, wipe } from './octets.ts'
 import type { Reader } from './reader.ts'
 
@@ -32,7 +33,7 @@ export function authorisingSlot(auth: Authorization | undefined, name: Uint8Arra
 
 /** The slot of a session that comes along without authorising. */
 export function sessionSlot(session: AuthSession): AuthSlot {
-  const nonceCaller = new Uint8Array(randomBytes(HASHES[session.hash].size))
+  const nonceCaller = freshNonce(HASHES[session.hash].size)
   return { session, authorises: undefined, nonceCaller, attributes: SESSION.continue }
 }
 
@@ -107,5 +108,5 @@ function hmacOf(slot: AuthSlot, session: AuthSession, parts: readonly Uint8Array
   const hmac = createHmac(session.hash, key)
   for (const part of parts) hmac.update(part)
   wipe(key)
-  return new Uint8Array(hmac.update(u8(slot.attributes)).digest())
+  return hmac.update(u8(slot.attributes)).digest()
 }

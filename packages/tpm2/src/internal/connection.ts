@@ -39,6 +39,8 @@ export class Connection implements Tpm {
   readonly #live = new Map<number, Owner | undefined>()
   readonly #transport: TpmTransport
   readonly #patience: Patience
+  /** One for all commands, as the first that is too late is the last. */
+  readonly #tooLate = new AbortController()
   #broken: Tpm2Error | undefined
 
   constructor(transport: TpmTransport, number: number, patience: Patience) {
@@ -119,9 +121,8 @@ export class Connection implements Tpm {
     const { commandTimeoutMs } = this.#patience
     const timeoutMs = shapeOf(command).slow ? Math.max(commandTimeoutMs, SLOW_TIMEOUT_MS) : commandTimeoutMs
     try {
-      return prepared.accept(
-        await withinTime(timeoutMs, command, (signal) => this.#transport.transmit(prepared.bytes, { signal })),
-      )
+      const sent = (signal: AbortSignal): Promise<Uint8Array> => this.#transport.transmit(prepared.bytes, { signal })
+      return prepared.accept(await withinTime(timeoutMs, command, sent, this.#tooLate))
     } catch (error) {
       // An answer may still come, or the session may have moved on without us: no later command can be sure of its own.
       this.#broken =

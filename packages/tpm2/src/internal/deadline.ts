@@ -29,14 +29,15 @@ export function abortedError(signal: AbortSignal | undefined): Tpm2Error {
 /**
  * Runs work that gets a signal, which fires after a time; waits no longer than that, even if the work does not obey.
  *
+ * @param controller Works that can't go on after one of them was late may share one.
  * @throws {Tpm2Error} `ERR_TPM_TIMEOUT`, or what the work throws.
  */
 export async function withinTime<T>(
   timeoutMs: number,
   doing: string,
   work: (signal: AbortSignal) => Promise<T>,
+  controller = new AbortController(),
 ): Promise<T> {
-  const controller = new AbortController()
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {

@@ -1,6 +1,7 @@
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
 import { Tpm2Error } from '../errors.ts'
 import { abortedError } from './deadline.ts'
+import { EMPTY } from './octets.ts'
 
 /** How long to wait for a connection. */
 export interface Within {
@@ -43,6 +44,14 @@ export class OctetStream {
 
   /** @throws {Tpm2Error} when the stream ends before; or the signal's reason. */
   async read(length: number, signal: AbortSignal): Promise<Uint8Array> {
+    if (this.#length < length) await this.#arrived(length, signal)
+    const all = this.#buffered.length === 1 ? (this.#buffered[0] ?? EMPTY) : Buffer.concat(this.#buffered)
+    this.#buffered = all.length > length ? [all.subarray(length)] : []
+    this.#length -= length
+    return Uint8Array.prototype.slice.call(all, 0, length)
+  }
+
+  async #arrived(length: number, signal: AbortSignal): Promise<void> {
     const onAbort = (): void => this.#wake?.()
     signal.addEventListener('abort', onAbort, { once: true })
     try {
@@ -57,10 +66,6 @@ export class OctetStream {
       this.#wake = undefined
       signal.removeEventListener('abort', onAbort)
     }
-    const all = Buffer.concat(this.#buffered)
-    this.#buffered = all.length > length ? [all.subarray(length)] : []
-    this.#length -= length
-    return Uint8Array.prototype.slice.call(all, 0, length)
   }
 
   assertNothingLeft(): void {

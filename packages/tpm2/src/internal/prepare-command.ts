@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto'
+import { hash as oneShot } from 'node:crypto'
+import type { HashAlgorithm } from '../algorithms.ts'
 import { HANDLE_TYPE, handleType } from '../handles.ts'
 import type { ObjectHandle, Session, TpmCommand } from '../tpm.ts'
 import { type AuthSession, asAuthSession } from './auth-session.ts'
@@ -136,10 +137,6 @@ function assertMade({ makes }: CommandShape, handle: number, reader: Reader): vo
   }
 }
 
-function digest(hash: string, ...parts: readonly Uint8Array[]): Uint8Array {
-  return new Uint8Array(
-    createHash(hash)
-      .update(concat(...parts))
-      .digest(),
-  )
+function digest(hash: HashAlgorithm, ...parts: readonly Uint8Array[]): Uint8Array {
+  return oneShot(hash, concat(...parts), 'buffer')
 }
