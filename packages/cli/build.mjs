@@ -20,5 +20,6 @@ await build({
   conditions: ['@hardbound/source'],
   external: ['@aws-sdk/client-sts', 'pkcs11js'], // optional peers, loaded on use
   plugins: [kmsLibraryOnUse],
+  logOverride: { 'empty-import-meta': 'silent' }, // CommonJS has __filename
   legalComments: 'none',
 })

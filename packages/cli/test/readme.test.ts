@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Folder, hardbound, makeBroker, makeFolder } from './helpers.ts'
 
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
-const [brokerYaml = '', policyYaml = ''] = [...README.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text)
+const [brokerYaml = '', identityYaml = '', policyYaml = ''] = [...README.matchAll(/```yaml\n(.*?)```/gs)].map(
+  ([, text]) => text,
+)
 
 let folder: Folder
 
@@ -29,6 +31,23 @@ describe('README', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toContain('rule reader')
     expect(loadPolicy(policyYaml).version).toMatch(/^[0-9a-f]{64}$/)
+  })
+
+  it('has an AWS identity in each kind of hardware that a broker takes', async () => {
+    await makeBroker(folder)
+    await folder.write('pin', '1234')
+    await folder.write('token', 'hvs.example')
+    const vectors = readFileSync(new URL('../../tpm2/test/vectors/key-files.json', import.meta.url), 'utf8')
+    await folder.write('aws.pem', (JSON.parse(vectors) as { cases: { pem: string }[] }).cases[0]!.pem)
+    const base = brokerYaml.replace(/^aws:\n.*\n/m, '').replace(/^policy: .*$/m, 'policy: policy.yaml')
+    const commented = [...identityYaml.matchAll(/^ {4}# (?=(?:tpm|vault):)(.*)$/gm)].map(([, line]) => line ?? '')
+    expect(commented).toHaveLength(2)
+    for (const line of [undefined, ...commented]) {
+      const identity =
+        line === undefined ? identityYaml : identityYaml.replace(/^ {4}pkcs11:.*$/m, `    ${line.replace(/ #.*/, '')}`)
+      const { code, stderr } = await hardbound(['broker', 'check', '-c', await folder.write('i.yaml', base + identity)])
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    }
   })
 
   it('has examples whose flags exist', async () => {

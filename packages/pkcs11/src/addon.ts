@@ -1,23 +1,22 @@
 import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Pkcs11Addon } from './cryptoki.ts'
 import { Pkcs11Error } from './errors.ts'
 
-/** Not a literal, so that neither compilers nor bundlers want it to be there. */
-const PACKAGE: string = 'pkcs11js'
+declare const __filename: string | undefined // there where a bundler has made CommonJS of this, which has no import.meta
 
 /**
  * Loads the package pkcs11js. It is a native addon, and so an optional peer: nothing else here needs it.
  *
- * @param load For tests. Default: `import()` from where this file is.
+ * @param load For tests. Default: `require` from where this file is; `import()` takes longer.
  * @throws {Pkcs11Error} `ERR_PKCS11_ADDON`, which says what to type.
  */
-export async function loadAddon(
-  load: (name: string) => Promise<unknown> = (name) => import(name),
-): Promise<Pkcs11Addon> {
+export function loadAddon(
+  load: (name: string) => unknown = createRequire(typeof __filename === 'string' ? __filename : import.meta.url),
+): Pkcs11Addon {
   try {
-    const { default: addon } = (await load(PACKAGE)) as { default: Pkcs11Addon }
-    return addon
+    return load('pkcs11js') as Pkcs11Addon
   } catch (error) {
     throw new Pkcs11Error('ERR_PKCS11_ADDON', howToInstall(error as NodeJS.ErrnoException), { cause: error })
   }
@@ -25,7 +24,7 @@ export async function loadAddon(
 
 /** @param execPath Path of the running Node. */
 export function howToInstall({ code, message }: NodeJS.ErrnoException, execPath: string = process.execPath): string {
-  const absent = code?.endsWith('MODULE_NOT_FOUND') === true && message.includes(`'${PACKAGE}'`)
+  const absent = code === 'MODULE_NOT_FOUND' && message.includes("'pkcs11js'")
   const what = absent ? 'is not installed' : `is there, but does not load in Node ${process.version} on ${process.arch}`
   const command = absent ? 'npm install pkcs11js@2' : 'npm rebuild pkcs11js'
   const prefix = join(dirname(execPath), '..')

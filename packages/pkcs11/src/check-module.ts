@@ -1,4 +1,4 @@
-import { lstat, open, realpath, stat } from 'node:fs/promises'
+import { closeSync, lstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, relative, sep } from 'node:path'
 import { Pkcs11Error } from './errors.ts'
 import { ELF_HEADER, whatIsWrongWithElf } from './internal/elf.ts'
@@ -20,30 +20,42 @@ export const DEFAULT_MODULE_FOLDERS: readonly string[] = [
  * @returns the real path: that is what to load.
  * @throws {Pkcs11Error} `ERR_PKCS11_MODULE`
  */
-export async function checkModulePath(
-  path: string,
-  allowed: readonly string[] = DEFAULT_MODULE_FOLDERS,
-): Promise<string> {
+export function checkModulePath(path: string, allowed: readonly string[] = DEFAULT_MODULE_FOLDERS): string {
   if (!isAbsolute(path) || path.includes('\0')) throw refused(path, 'is not an absolute path')
-  const real = await realpath(path).catch((error: unknown) => {
-    throw refused(path, `can't be found (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
-  })
-  const places = await Promise.all(allowed.map((it) => realpath(it).catch(() => undefined)))
-  if (!places.some((it) => it !== undefined && isInside(real, it))) {
+  const real = realPathOf(path)
+  const places = allowed.map(existing).filter((it) => it !== undefined)
+  if (!places.some((it) => isInside(real, it))) {
     throw refused(path, `is really ${real}, which is in none of the allowed places: ${allowed.join(', ')}`)
   }
-  if (!(await stat(real)).isFile()) throw refused(path, 'is not a regular file')
+  if (!statSync(real).isFile()) throw refused(path, 'is not a regular file')
   for (let at = real; ; at = dirname(at)) {
-    const { mode, uid } = await lstat(at)
+    const { mode, uid } = lstatSync(at)
     const sticky = at !== real && (mode & 0o1000) !== 0 // as /tmp: others can add there, and not replace what is ours
     if ((mode & 0o022) !== 0 && !sticky) throw refused(path, `can be replaced by others: ${at} is writable for them`)
-    if (uid !== 0 && uid !== process.getuid?.())
+    if (uid !== 0 && uid !== process.getuid?.()) {
       throw refused(path, `can be replaced by others: ${at} belongs to another user`)
+    }
     if (at === dirname(at)) break
   }
-  const wrong = whatIsWrongWithElf(await firstOctets(real))
+  const wrong = whatIsWrongWithElf(firstOctets(real))
   if (wrong !== undefined) throw refused(path, wrong)
   return real
+}
+
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch (error) {
+    throw refused(path, `can't be found (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
+  }
+}
+
+function existing(place: string): string | undefined {
+  try {
+    return realpathSync(place)
+  } catch {
+    return undefined
+  }
 }
 
 function isInside(path: string, place: string): boolean {
@@ -51,13 +63,13 @@ function isInside(path: string, place: string): boolean {
   return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way))
 }
 
-async function firstOctets(path: string): Promise<Buffer> {
-  const handle = await open(path)
+function firstOctets(path: string): Buffer {
+  const descriptor = openSync(path, 'r')
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(ELF_HEADER), 0, ELF_HEADER, 0)
-    return buffer.subarray(0, bytesRead)
+    const buffer = Buffer.alloc(ELF_HEADER)
+    return buffer.subarray(0, readSync(descriptor, buffer, 0, ELF_HEADER, 0))
   } finally {
-    await handle.close()
+    closeSync(descriptor)
   }
 }
 

@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { Pkcs11Error } from './errors.ts'
 
 /** Debian's names of architectures, by Node's. */
@@ -22,17 +22,11 @@ const NAME = /^[\w.+-]{1,64}$/
  * @param name Without `lib` and `.so`.
  * @throws {Pkcs11Error} `ERR_PKCS11_MODULE` where it is not installed.
  */
-export async function defaultModulePath(name = 'p11-kit-proxy', folders: readonly string[] = FOLDERS): Promise<string> {
+export function defaultModulePath(name = 'p11-kit-proxy', folders: readonly string[] = FOLDERS): string {
   if (!NAME.test(name)) throw new TypeError('"module-name" must be the plain name of a file')
-  for (const folder of folders) {
-    for (const file of [`${folder}/${name}.so`, `${folder}/lib${name}.so`]) {
-      const found = await access(file).then(
-        () => true,
-        () => false,
-      )
-      if (found) return file
-    }
-  }
+  const files = folders.flatMap((folder) => [`${folder}/${name}.so`, `${folder}/lib${name}.so`])
+  const found = files.find((file) => existsSync(file))
+  if (found !== undefined) return found
   throw new Pkcs11Error(
     'ERR_PKCS11_MODULE',
     `no module "${name}" was found here. Name your token's with module-path, or install p11-kit (Debian: apt-get install p11-kit-modules)`,

@@ -15,7 +15,7 @@ export interface LoadModuleInit {
   readonly moduleName?: string | undefined
   /** Folders or files that modules may come from. Default: `DEFAULT_MODULE_FOLDERS`. */
   readonly allowedModules?: readonly string[] | undefined
-  /** The package pkcs11js, where `import()` can't find it. Default: it is imported. */
+  /** The package pkcs11js, where `require` can't find it. Default: it is required. */
   readonly addon?: Pkcs11Addon | undefined
 }
 
@@ -55,16 +55,11 @@ const loaded = new Map<string, Loaded>()
  *
  * @throws {Pkcs11Error} `ERR_PKCS11_MODULE`, `ERR_PKCS11_ADDON`
  */
-export async function loadModule({
-  modulePath,
-  moduleName,
-  allowedModules,
-  addon,
-}: LoadModuleInit = {}): Promise<Pkcs11Module> {
-  const path = await checkModulePath(modulePath ?? (await defaultModulePath(moduleName)), allowedModules)
-  const { PKCS11 } = addon ?? (await loadAddon())
-  let it = loaded.get(path) // from here on nothing waits: two who load it at once must not start it twice
+export function loadModule({ modulePath, moduleName, allowedModules, addon }: LoadModuleInit = {}): Pkcs11Module {
+  const path = checkModulePath(modulePath ?? defaultModulePath(moduleName), allowedModules)
+  let it = loaded.get(path)
   if (it === undefined) {
+    const { PKCS11 } = addon ?? loadAddon()
     it = started(new PKCS11(), path)
     loaded.set(path, it)
   }

@@ -59,14 +59,18 @@ export interface Pkcs11Token {
  * @throws {Pkcs11Error}
  * @throws {TypeError} or {RangeError} on wrong options.
  */
-export async function openToken(init: OpenTokenInit): Promise<Pkcs11Token> {
+export function openToken(init: OpenTokenInit): Promise<Pkcs11Token> {
+  return new Promise((resolve) => resolve(open(init))) // PKCS #11 has nothing to wait for: all of it blocks
+}
+
+function open(init: OpenTokenInit): Pkcs11Token {
   const { maxWaiting = 256, timeoutMs = 5_000 } = init
   atLeast(0, { maxWaiting, reconnectDelayMs: init.reconnectDelayMs, blockingLimitMs: init.blockingLimitMs })
   atLeast(1, { timeoutMs, maxSessions: init.maxSessions })
   const uri = typeof init.uri === 'string' ? parsePkcs11Uri(init.uri) : init.uri
-  const pin = init.pin ?? uri.pinValue ?? (uri.pinSource === undefined ? undefined : await readPinSource(uri.pinSource))
+  const pin = init.pin ?? uri.pinValue ?? (uri.pinSource === undefined ? undefined : readPinSource(uri.pinSource))
   const { modulePath, moduleName } = uri
-  const module = await loadModule({ ...init, modulePath, moduleName })
+  const module = loadModule({ ...init, modulePath, moduleName })
   try {
     return tokenOf(module, createSessions(module, uri, { ...init, pin }), maxWaiting, timeoutMs)
   } catch (error) {

@@ -1,5 +1,4 @@
-import { constants, type Stats } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Pkcs11Error } from './errors.ts'
@@ -14,26 +13,32 @@ const MAX_OCTETS = 1024
  *
  * @throws {Pkcs11Error} `ERR_PKCS11_PIN`, which names the file and never what is in it.
  */
-export async function readPinSource(source: string): Promise<string> {
+export function readPinSource(source: string): string {
   if (source.startsWith('|')) throw refused('commands are not run; write the PIN to a file with mode 0600')
   const path = source.startsWith('file:') ? pathOf(source) : source
   if (!isAbsolute(path)) throw refused('it must be file:/path, or an absolute path')
-  // Not blocked by a FIFO, and looked at through the handle: the path may be another file a moment later.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
-    throw refused(`${path} can't be opened (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
-  })
+  const descriptor = opened(path)
   const buffer = Buffer.alloc(MAX_OCTETS + 1)
   try {
-    const wrong = whatIsWrong(await handle.stat())
+    const wrong = whatIsWrong(fstatSync(descriptor))
     if (wrong !== undefined) throw refused(`${path} ${wrong}`)
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0)
-    if (bytesRead > MAX_OCTETS) throw refused(`${path} has more than ${MAX_OCTETS} octets`)
-    const pin = utf8(buffer.subarray(0, bytesRead), path).replace(/\r?\n$/, '')
+    const length = readSync(descriptor, buffer, 0, buffer.length, 0)
+    if (length > MAX_OCTETS) throw refused(`${path} has more than ${MAX_OCTETS} octets`)
+    const pin = utf8(buffer.subarray(0, length), path).replace(/\r?\n$/, '')
     if (pin === '') throw refused(`${path} is empty`)
     return pin
   } finally {
     buffer.fill(0)
-    await handle.close()
+    closeSync(descriptor)
+  }
+}
+
+/** Not blocked by a FIFO, and looked at through the descriptor: the path may be another file a moment later. */
+function opened(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    throw refused(`${path} can't be opened (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
   }
 }
 

@@ -18,7 +18,7 @@ beforeAll(async () => {
   softHsm = await createSoftHsm({ keys: [{ label: 'aws', id: '0a01', value: KEY }] })
   await softHsm.addToken('other')
   softHsm.activate()
-  module = await loadModule({ modulePath: softHsm.modulePath, addon: faults.addon })
+  module = loadModule({ modulePath: softHsm.modulePath, addon: faults.addon })
 })
 afterAll(async () => {
   module.close()

@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { findObject, findToken, loadModule, openToken } from '../src/index.ts'
+import { findObject, findToken, type LoadModuleInit, loadModule, openToken } from '../src/index.ts'
 import { faults } from './helpers.ts'
 
 let softHsm: TestSoftHsm
@@ -13,36 +13,37 @@ beforeAll(async () => {
 })
 beforeEach(() => faults.reset())
 afterAll(() => softHsm.remove())
+const load = async (init: LoadModuleInit) => loadModule(init)
 const refusal = { code: 'ERR_PKCS11_MODULE' }
 
 describe('loadModule', () => {
   it('says so where a library is no PKCS #11 module', async () => {
     const modulePath = await realpath(`/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/libm.so.6`)
-    await expect(loadModule({ modulePath, addon: faults.addon })).rejects.toMatchObject(refusal)
+    await expect(load({ modulePath, addon: faults.addon })).rejects.toMatchObject(refusal)
   })
   it('says so where a module does not start', async () => {
     faults.fail('C_Initialize', 0x5)
-    await expect(loadModule({ modulePath: SOFTHSM, addon: faults.addon })).rejects.toMatchObject({ ...refusal, rv: 5 })
-    const module = await loadModule({ modulePath: SOFTHSM, addon: faults.addon })
+    await expect(load({ modulePath: SOFTHSM, addon: faults.addon })).rejects.toMatchObject({ ...refusal, rv: 5 })
+    const module = loadModule({ modulePath: SOFTHSM, addon: faults.addon })
     module.close()
   })
   it('leaves a module running that somebody else has started', async () => {
     faults.fail('C_Initialize', 0x191, 2)
-    const module = await loadModule({ modulePath: SOFTHSM, addon: faults.addon })
+    const module = loadModule({ modulePath: SOFTHSM, addon: faults.addon })
     expect(module.restart()).toBe(false)
     module.close()
     module.close()
     expect(faults.calls).not.toContain('C_Finalize')
   })
   it('finds modules by name, and p11-kit without one', async () => {
-    const named = await loadModule({ moduleName: 'softhsm2', addon: faults.addon })
+    const named = loadModule({ moduleName: 'softhsm2', addon: faults.addon })
     expect(named.path).toBe(await realpath(SOFTHSM))
     named.close()
-    const proxy = await loadModule({ addon: faults.addon })
+    const proxy = loadModule({ addon: faults.addon })
     expect(proxy.path).toMatch(/p11-kit-proxy\.so$|libp11-kit\.so/)
     proxy.close()
-    await expect(loadModule({ moduleName: 'no-such-module' })).rejects.toMatchObject(refusal)
-    await expect(loadModule({ moduleName: '../evil' })).rejects.toThrow(TypeError)
+    await expect(load({ moduleName: 'no-such-module' })).rejects.toMatchObject(refusal)
+    await expect(load({ moduleName: '../evil' })).rejects.toThrow(TypeError)
   })
   it('M09 opens a token by way of p11-kit, and gets it back from there', async () => {
     const uri = `pkcs11:token=hardbound?pin-source=${softHsm.pinFile}`
@@ -58,8 +59,8 @@ describe('loadModule', () => {
 
   it('restarts for everybody, unless a call is in progress', async () => {
     const [one, two] = [
-      await loadModule({ modulePath: SOFTHSM, addon: faults.addon }),
-      await loadModule({ modulePath: SOFTHSM, addon: faults.addon }),
+      loadModule({ modulePath: SOFTHSM, addon: faults.addon }),
+      loadModule({ modulePath: SOFTHSM, addon: faults.addon }),
     ]
     const end = one.startCall()
     expect(two.restart()).toBe(false)
@@ -73,7 +74,7 @@ describe('loadModule', () => {
   })
 
   it('starts a module that somebody else has stopped', async () => {
-    const module = await loadModule({ modulePath: SOFTHSM, addon: faults.addon })
+    const module = loadModule({ modulePath: SOFTHSM, addon: faults.addon })
     module.cryptoki.C_Finalize()
     expect(module.restart()).toBe(true)
     expect(findToken(module, { token: 'hardbound' }).serial).toBe(softHsm.serial)
@@ -82,7 +83,7 @@ describe('loadModule', () => {
   })
 
   it('leaves a module running under a call that hangs', async () => {
-    const module = await loadModule({ modulePath: SOFTHSM, addon: faults.addon })
+    const module = loadModule({ modulePath: SOFTHSM, addon: faults.addon })
     const end = module.startCall()
     module.close()
     expect(faults.calls).not.toContain('C_Finalize')

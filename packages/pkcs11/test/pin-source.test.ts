@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Pkcs11Error, readPinSource } from '../src/index.ts'
 import { rejection } from './helpers.ts'
 
+const read = async (source: string) => readPinSource(source)
+
 let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hardbound-pin-'))
@@ -29,15 +31,15 @@ describe('readPinSource', () => {
     ['pässwörd\n', 'pässwörd'],
   ])('reads %j', async (text, pin) => {
     const file = await pinFile('pin', text)
-    expect(await readPinSource(`file:${file}`)).toBe(pin)
-    expect(await readPinSource(pathToFileURL(file).href)).toBe(pin)
-    expect(await readPinSource(file)).toBe(pin)
+    expect(readPinSource(`file:${file}`)).toBe(pin)
+    expect(readPinSource(pathToFileURL(file).href)).toBe(pin)
+    expect(readPinSource(file)).toBe(pin)
   })
 
   it('M13 follows a link to a file that is private', async () => {
     const file = await pinFile('target', '1234')
     await symlink(file, join(folder, 'link'))
-    expect(await readPinSource(join(folder, 'link'))).toBe('1234')
+    expect(readPinSource(join(folder, 'link'))).toBe('1234')
   })
 
   it.each([
@@ -45,7 +47,7 @@ describe('readPinSource', () => {
     ['everybody', 0o604],
     ['everybody to write', 0o602],
   ])('M13 refuses a file that is open to %s', async (_, mode) => {
-    const error = await rejection<Pkcs11Error>(readPinSource(await pinFile(`open-${mode}`, 'secret-pin', mode)))
+    const error = await rejection<Pkcs11Error>(read(await pinFile(`open-${mode}`, 'secret-pin', mode)))
     expect(error).toMatchObject({ code: 'ERR_PKCS11_PIN', message: expect.stringContaining('chmod 600') })
     expect(error.message).not.toContain('secret-pin')
   })
@@ -60,13 +62,13 @@ describe('readPinSource', () => {
       join(folder, 'absent'),
       folder,
     ]
-    for (const file of files) expect((await rejection<Pkcs11Error>(readPinSource(file))).code).toBe('ERR_PKCS11_PIN')
+    for (const file of files) expect((await rejection<Pkcs11Error>(read(file))).code).toBe('ERR_PKCS11_PIN')
   })
 
   it.each(['|/usr/lib/pinomatic', 'relative', 'file:relative', 'file://host/pin', 'https://example.com/pin', ''])(
     'M13 refuses %j',
     async (source) => {
-      await expect(readPinSource(source)).rejects.toMatchObject({ code: 'ERR_PKCS11_PIN' })
+      await expect(read(source)).rejects.toMatchObject({ code: 'ERR_PKCS11_PIN' })
     },
   )
 
@@ -74,7 +76,7 @@ describe('readPinSource', () => {
     it("M13 refuses another user's file", async () => {
       const file = await pinFile('theirs', '1234')
       await chown(file, 65534, 65534)
-      await expect(readPinSource(file)).rejects.toThrow('another user')
+      await expect(read(file)).rejects.toThrow('another user')
     })
   }
 })

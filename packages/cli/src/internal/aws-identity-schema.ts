@@ -33,6 +33,7 @@ const vault = z
   .strictObject({
     address: z.union([text, z.array(text).min(1).max(20)]),
     key: text,
+    key_version: z.int().min(1).optional(),
     mount: text.optional(),
     namespace: text.optional(),
     ca_file: file.optional(),

@@ -169,6 +169,7 @@ async function openVault(vault: NonNullable<AwsIdentityConfig['vault']>, opening
     address,
     key: vault.key,
     auth,
+    ...given('keyVersion', vault.key_version),
     ...mount(vault.mount),
     ...given('namespace', vault.namespace),
     ...given('ca', vault.ca_file === undefined ? undefined : await readTextFile(opening.pathOf(vault.ca_file))),

@@ -36,7 +36,7 @@ export async function listTokenKeys(options: Pkcs11ListOptions): Promise<void> {
   const init = tokenInitOf(flags)
   const login = options.pin !== undefined || options.keypad === true || init.uri.pinSource !== undefined
   try {
-    const tokens = await tokensOf(init.uri, options.allowModule)
+    const tokens = tokensOf(init.uri, options.allowModule)
     const keys = login ? await listPkcs11HmacKeys({ ...init, ...(await pinOf(flags)) }) : undefined
     if (options.json === true) return printJson({ tokens, ...given('keys', keys?.map(keyJson)) })
     print(asText(tokens, keys))
@@ -50,9 +50,9 @@ interface Token
   readonly uri: string
 }
 
-async function tokensOf(uri: Pkcs11Uri, allowModule: string[] | undefined): Promise<Token[]> {
+function tokensOf(uri: Pkcs11Uri, allowModule: string[] | undefined): Token[] {
   const { modulePath, moduleName } = uri
-  const module = await loadModule({ modulePath, moduleName, allowedModules: allowedModulesOf(allowModule) })
+  const module = loadModule({ modulePath, moduleName, allowedModules: allowedModulesOf(allowModule) })
   const where = { ...given('modulePath', modulePath), ...given('moduleName', moduleName) }
   try {
     return listTokens(module)
