@@ -1,5 +1,6 @@
 import { Pkcs11Error } from './errors.ts'
 import { createLender, isPromise, type Work } from './internal/lender.ts'
+import { now } from './internal/now.ts'
 import { lossOf } from './internal/rv.ts'
 import { createSessions, type Sessions } from './internal/sessions.ts'
 import type { Patience } from './internal/wait-queue.ts'
@@ -88,8 +89,8 @@ function tokenOf(module: Pkcs11Module, sessions: Sessions, maxWaiting: number, t
     const { signal, timeoutMs: mine = timeoutMs } = options
     let until: number | undefined // asked for only where there is something to wait for
     const patience = (): Patience => {
-      until ??= performance.now() + mine
-      return { timeoutMs: until - performance.now(), signal }
+      until ??= now() + mine
+      return { timeoutMs: until - now(), signal }
     }
     for (let again = options.repeat === true; ; again = false) {
       if (signal?.aborted) throw new Pkcs11Error('ERR_PKCS11_ABORTED', 'aborted before the token was asked')

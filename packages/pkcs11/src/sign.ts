@@ -1,5 +1,6 @@
 import type { Handle, Mechanism } from './cryptoki.ts'
 import { fromNative } from './internal/native-error.ts'
+import { now } from './internal/now.ts'
 import type { Pkcs11Session } from './session.ts'
 
 /**
@@ -22,11 +23,11 @@ export function sign(
   } catch (error) {
     throw fromNative('C_SignInit', error)
   }
-  const start = performance.now()
+  const start = now()
   if (!pace.inPlace) return elsewhere()
   try {
     const tag = cryptoki.C_Sign(handle, data as Buffer, out)
-    pace.took(performance.now() - start)
+    pace.took(now() - start)
     return tag
   } catch (error) {
     throw fromNative('C_Sign', error)
@@ -36,7 +37,7 @@ export function sign(
     const input = Buffer.from(data) // the addon reads it on its thread, and does not keep it from being collected
     try {
       const tag = await cryptoki.C_SignAsync(handle, input, out)
-      pace.took(performance.now() - start)
+      pace.took(now() - start)
       return tag
     } catch (error) {
       throw fromNative('C_Sign', error)

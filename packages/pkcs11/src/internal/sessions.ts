@@ -7,6 +7,7 @@ import type { Pkcs11Session } from '../session.ts'
 import type { Pkcs11Uri } from '../uri.ts'
 import { CKF } from './ck.ts'
 import { call } from './native-error.ts'
+import { now } from './now.ts'
 import { createPace } from './pace.ts'
 import { CKR, type Loss } from './rv.ts'
 
@@ -57,7 +58,7 @@ export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: Sessi
 
   function opened(): Pkcs11Session | undefined {
     if (latched !== undefined) throw latched
-    if (failure !== undefined && performance.now() - failure.at < reconnectDelayMs) throw failure.error
+    if (failure !== undefined && now() - failure.at < reconnectDelayMs) throw failure.error
     try {
       if (state === 'lost') find()
       const session = open()
@@ -71,7 +72,7 @@ export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: Sessi
       }
       if (wasTried(mine)) latched = mine
       else if (state === 'ready') lose()
-      if (state === 'lost') failure = { error: mine, at: performance.now() }
+      if (state === 'lost') failure = { error: mine, at: now() }
       throw mine
     }
   }
