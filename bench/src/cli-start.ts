@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { createSoftHsm } from '@hardbound/testkit/hardware'
 import { type Benchmark, median, type Row, rounded } from './row.ts'
 
 const ROUNDS = 31
@@ -11,12 +10,13 @@ export const HARDBOUND = join(
   'bin/hardbound.cjs',
 )
 const BROKER = ['--broker', 'https://broker.example.com', '--audience', 'https://broker.example.com']
+const MODULE = '/usr/lib/nonexistent/module.so'
 const SESSION = ['--access-key-id', 'AKIAIOSFODNN7EXAMPLE', '--region', 'eu-west-1']
 
 /** A command up to the first thing outside that it needs and that is not there, against `node -e 0`. */
-function start(command: string, flags: readonly string[], env: NodeJS.ProcessEnv = {}): Row {
-  const ours = () => milliseconds([HARDBOUND, 'aws', command, ...flags], 1, env)
-  const floor = () => milliseconds(['-e', '0'], 0, env)
+function start(command: string, flags: readonly string[]): Row {
+  const ours = () => milliseconds([HARDBOUND, 'aws', command, ...flags], 1)
+  const floor = () => milliseconds(['-e', '0'], 0)
   ours()
   floor()
   const values: number[] = []
@@ -38,26 +38,18 @@ function start(command: string, flags: readonly string[], env: NodeJS.ProcessEnv
   }
 }
 
-const benchmark = (run: () => Row | Promise<Row>): Benchmark => ({ name: 'cli-start', run: async () => run() })
+const benchmark = (run: () => Row): Benchmark => ({ name: 'cli-start', run: () => Promise.resolve(run()) })
 
 export const cliStart: readonly Benchmark[] = [
   benchmark(() => start('ekm', [...BROKER, '--ca', '/nonexistent/ca.pem'])),
   benchmark(() => start('tpm', [...SESSION, '--tpm', 'unix:/nonexistent/tpm', '--handle', '0x81010001'])),
-  benchmark(async () => {
-    const hsm = await createSoftHsm() // loaded and initialised; the key is not there
-    try {
-      return start('pkcs11', [...SESSION, '--uri', hsm.uri('none')], { SOFTHSM2_CONF: hsm.env.SOFTHSM2_CONF })
-    } finally {
-      await hsm.remove()
-    }
-  }),
+  benchmark(() => start('pkcs11', [...SESSION, '--uri', `pkcs11:object=aws?module-path=${MODULE}`])),
   benchmark(() => start('kms', [...SESSION, '--envelope', '/nonexistent/envelope.json'])),
 ]
 
-function milliseconds(args: string[], expected: number, env: NodeJS.ProcessEnv): number {
+function milliseconds(args: string[], expected: number): number {
   const start = performance.now()
-  const options = { stdio: ['ignore', 'pipe', 'pipe'] as ('ignore' | 'pipe')[], env: { ...process.env, ...env } }
-  const { status, stderr } = spawnSync(process.execPath, args, options)
+  const { status, stderr } = spawnSync(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const elapsed = performance.now() - start
   if (status !== expected) throw new Error(`exit ${status}: ${stderr.toString()}`)
   return elapsed

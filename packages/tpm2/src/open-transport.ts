@@ -1,7 +1,4 @@
 import { assertTimeout } from './internal/deadline.ts'
-import { openDevice } from './internal/device-transport.ts'
-import { openMssim } from './internal/mssim-transport.ts'
-import { openSocket } from './internal/socket-transport.ts'
 import type { TpmTransport } from './transport.ts'
 
 /** How to open a transport. */
@@ -28,8 +25,12 @@ export async function openTransport(address: string, options: OpenTransportOptio
   const { timeoutMs = 5_000, signal } = options
   assertTimeout('timeoutMs', timeoutMs)
   const within = { timeoutMs, signal }
-  if (address.startsWith('/')) return openDevice(address, within)
-  if (address.startsWith('unix:/')) return openSocket({ path: address.slice('unix:'.length) }, address, within)
+  // Each loads other parts of Node, and a command that signs once wants to start fast.
+  const socket = () => import('./internal/socket-transport.ts')
+  if (address.startsWith('/')) return (await import('./internal/device-transport.ts')).openDevice(address, within)
+  if (address.startsWith('unix:/')) {
+    return (await socket()).openSocket({ path: address.slice('unix:'.length) }, address, within)
+  }
   const [, kind, bracketed, plain, digits] = TCP.exec(address) ?? []
   const [host, port] = [bracketed ?? plain, Number(digits)]
   if (host === undefined || port < 1 || port > 65_534) {
@@ -38,7 +39,9 @@ export async function openTransport(address: string, options: OpenTransportOptio
   if (options.dangerouslyAllowTcp !== true) {
     throw new TypeError('TPMs over TCP are for simulators, and must be allowed with "dangerouslyAllowTcp"')
   }
-  return kind === 'mssim' ? openMssim({ host, port }, address, within) : openSocket({ host, port }, address, within)
+  if (kind === 'mssim')
+    return (await import('./internal/mssim-transport.ts')).openMssim({ host, port }, address, within)
+  return (await socket()).openSocket({ host, port }, address, within)
 }
 
 const TCP = /^(swtpm|mssim):(?:\[([0-9a-f:.]+)\]|([a-z0-9.-]+)):(\d{1,5})$/i
