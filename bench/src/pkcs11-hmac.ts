@@ -16,10 +16,10 @@ export const pkcs11Hmac: Benchmark = {
     const hsm = await createSoftHsm({ keys: [{ label: 'bench', value: KEY }] })
     process.env.SOFTHSM2_CONF = hsm.env.SOFTHSM2_CONF
     const backend = await openPkcs11Hmac({ uri: hsm.uri('bench') })
-    const { sign, close } = openBare(hsm.modulePath)
+    const module = openBare(hsm.modulePath)
     try {
       const ours = () => perSecond(() => backend.hmacSha256(DAY))
-      const bare = () => perSecond(() => Promise.resolve(sign(DAY)))
+      const bare = () => perSecond(() => Promise.resolve(module.sign(DAY)))
       await ours()
       await bare()
       const { value, against, ratio: paired } = await interleaved(ROUNDS, ours, bare)
@@ -35,7 +35,7 @@ export const pkcs11Hmac: Benchmark = {
         pass: ratio >= 0.8,
       }
     } finally {
-      close()
+      module.close()
       await backend.close()
       await hsm.remove()
     }
