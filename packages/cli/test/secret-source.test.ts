@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
-import { chmod } from 'node:fs/promises'
+import { chmod, chown } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { build } from 'esbuild'
 import { readSecret } from '../src/internal/secret-source.ts'
 import { type Folder, makeFolder, runProcess } from './helpers.ts'
@@ -51,6 +51,14 @@ describe('M13 a secret comes from', () => {
     const path = await folder.write('open', 's3cret')
     await chmod(path, mode)
     await expect(read(`file:${path}`)).rejects.toThrow('is open to others')
+  })
+  it('no file of somebody else', async () => {
+    const path = await folder.write('theirs', 's3cret')
+    const me = process.getuid?.()
+    if (me === 0) await chown(path, 4711, 4711)
+    else jest.spyOn(process, 'getuid').mockReturnValue(4711)
+    await expect(read(`file:${path}`)).rejects.toThrow('belongs to somebody else')
+    jest.restoreAllMocks()
   })
   it('no folder, no FIFO, nothing that is not there, nothing empty, nothing long', async () => {
     await expect(read(`file:${folder.path}`)).rejects.toThrow(/open to others|not a regular file/)

@@ -96,7 +96,7 @@ export function createHmacSigner(init: HmacSignerInit): HmacSigner {
   }
 
   async function signPlain(request: SignableRequest, options: SignOptions): Promise<Record<string, string>> {
-    const { method = 'GET' } = request
+    const method = methodOf(request)
     const { host, path, query } = targetOf(request)
     const context = contextOf(options)
     const headers = sendable(request.headers, host)
@@ -141,7 +141,7 @@ export function createHmacSigner(init: HmacSignerInit): HmacSigner {
     const payloadHash = payload === 'unsigned' ? UNSIGNED : payloadHashOf(request.body)
     const signature = await signCanonical(
       {
-        method: request.method ?? 'GET',
+        method: methodOf(request),
         path: canonicalPath(path, pathRule),
         query: canonicalQuery(pairs),
         headers: signed,
@@ -152,7 +152,11 @@ export function createHmacSigner(init: HmacSignerInit): HmacSigner {
     const text = [...pairs, ['X-Amz-Signature', signature] as const]
       .map(([name, value]) => `${uriEncode(name)}=${uriEncode(value)}`)
       .join('&')
-    return new URL(`${protocol}//${host}${path}?${text}`)
+    const url = new URL(`${protocol}//${host}${path}?${text}`)
+    if (url.host !== host.toLowerCase() || url.pathname !== path) {
+      throw new TypeError('"path" has segments that URLs rewrite: what was signed would not be what is sent')
+    }
+    return url
   }
 
   const sign = (request: SignableRequest | Request, options: SignOptions = {}) =>
@@ -162,6 +166,13 @@ export function createHmacSigner(init: HmacSignerInit): HmacSigner {
 
 /** Not `instanceof Request`: to look at that name loads all of Node's fetch, 30 ms for a program that does not use it. */
 const isFetchRequest = (request: SignableRequest | Request): request is Request => 'arrayBuffer' in request
+
+const HOST = /^(?:[a-z\d.-]{1,255}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i
+/** No fragment, and no backslash, which URLs take for a slash. */
+const PATH = /^\/[^\p{Cc}\p{Cs}#\\]*$/u
+const METHOD = /^[A-Za-z]{1,20}$/
+/** RFC 9110, section 5.6.2. */
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/
 
 interface Target {
   /** `https:` */
@@ -177,10 +188,17 @@ function targetOf(request: SignableRequest): Target {
     return { protocol: url.protocol, host: url.host, path: url.pathname, query: url.search.slice(1) }
   }
   const { host, path } = request
+  if (!HOST.test(host)) throw new TypeError('"host" must be a name or an address, perhaps with a port')
+  if (!PATH.test(path)) throw new TypeError('"path" must begin with /, and have no #, \\ or control characters')
   const at = path.indexOf('?')
   const protocol = 'https:'
   if (at === -1) return { protocol, host, path, query: '' }
   return { protocol, host, path: path.slice(0, at), query: path.slice(at + 1) }
+}
+
+function methodOf({ method = 'GET' }: SignableRequest): string {
+  if (!METHOD.test(method)) throw new TypeError('"method" must be a method of HTTP')
+  return method
 }
 
 /** The given headers with names in lower case, `host` first, without a signature of somebody else. */
@@ -189,6 +207,7 @@ function sendable(given: Headers = {}, host: string): Record<string, string> {
   for (const name in given) {
     const value = given[name]
     if (value === undefined) continue
+    if (!HEADER_NAME.test(name)) throw new TypeError('"headers" has a name that is none')
     const lower = name.toLowerCase()
     if (lower === 'authorization' || lower === 'x-amz-date' || lower === 'date') continue
     const text = typeof value === 'string' ? value : value.map((it) => it.trim()).join(',')

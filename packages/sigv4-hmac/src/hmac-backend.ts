@@ -9,6 +9,6 @@ export interface HmacBackend {
    * @see {@link https://www.rfc-editor.org/rfc/rfc2104#section-2 RFC 2104, section 2}
    */
   hmacSha256(message: Uint8Array, options?: { signal?: AbortSignal }): Promise<Uint8Array>
-  /** Gives back sessions and handles. A second call does nothing. */
+  /** Gives back sessions and handles, and calls `forgetSigningKeys`. A second call does nothing. */
   close(): Promise<void>
 }

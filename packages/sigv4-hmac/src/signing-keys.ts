@@ -10,6 +10,8 @@ const MAX_SCOPES = 50
 
 /** Keys by `20260822/us-east-1/sts`. */
 export interface SigningKeys {
+  /** Zeroes all that there is. */
+  forget(): void
   /** The key if it is at hand. */
   ready(scope: string): SigningKey | undefined
   /**
@@ -40,19 +42,29 @@ export function signingKeysOf(backend: HmacBackend): SigningKeys {
   return keys
 }
 
-/** See {@link SigningKeys}. Keys are zeroed when their day is over, and the oldest when there are more than 50. */
+/**
+ * Zeroes the keys that were derived from a backend's answers. Backends call it when they are closed, and when another key or device
+ * than the enrolled one answers: nothing is signed any more then without asking them.
+ */
+export function forgetSigningKeys(backend: HmacBackend): void {
+  sources.get(backend)?.forget()
+}
+
+/** See {@link SigningKeys}. Keys are zeroed when their day is over, and the oldest of more than 50. */
 export function createSigningKeys(backend: HmacBackend): SigningKeys {
   const entries = new Map<string, Entry>()
   let timer: NodeJS.Timeout | undefined
 
   const drop = (scope: string, entry: Entry) => {
     if (entries.get(scope) === entry) entries.delete(scope)
-    entry.pending.then((key) => key.wipe()).catch(() => {}) // a failure has nothing to zero
+    // Those who wait for it have their turn first. A failure has nothing to zero.
+    entry.pending.then((key) => setImmediate(() => key.wipe())).catch(() => {})
   }
   const prune = (nowMs: number) => {
     for (const [scope, entry] of entries) if (entry.endsMs <= nowMs) drop(scope, entry)
-    const [oldest] = entries
-    if (entries.size > MAX_SCOPES && oldest !== undefined) drop(...oldest)
+    // Those that are still waited for stay: their callers would only ask again.
+    const done = [...entries].filter(([, entry]) => entry.key !== undefined)
+    for (const [scope, entry] of done.slice(0, Math.max(entries.size - MAX_SCOPES, 0))) drop(scope, entry)
     clearTimeout(timer)
     const ends = [...entries.values()].map((entry) => entry.endsMs)
     if (ends.length === 0) return
@@ -61,6 +73,10 @@ export function createSigningKeys(backend: HmacBackend): SigningKeys {
   }
 
   return {
+    forget: () => {
+      for (const [scope, entry] of entries) drop(scope, entry)
+      clearTimeout(timer)
+    },
     ready: (scope) => entries.get(scope)?.key,
     get(scope, nowMs) {
       const startsMs = dayStart(scope)

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import type { HmacBackend } from './hmac-backend.ts'
 import { HmacBackendError } from './hmac-backend-error.ts'
+import { forgetSigningKeys } from './signing-keys.ts'
 
 /** What {@link softwareHmac} needs. */
 export interface SoftwareHmacInit {
@@ -25,7 +26,7 @@ export function softwareHmac({ secretAccessKey }: SoftwareHmacInit): HmacBackend
   const key = Buffer.concat([PREFIX, secret])
   secret.fill(0)
   let closed = false
-  return {
+  const backend: HmacBackend = {
     name: 'software',
     hmacSha256(message, { signal } = {}) {
       if (closed) return Promise.reject(new HmacBackendError('ERR_HMAC_CLOSED', 'software: closed'))
@@ -35,7 +36,9 @@ export function softwareHmac({ secretAccessKey }: SoftwareHmacInit): HmacBackend
     close() {
       closed = true
       key.fill(0)
+      forgetSigningKeys(backend)
       return Promise.resolve()
     },
   }
+  return backend
 }

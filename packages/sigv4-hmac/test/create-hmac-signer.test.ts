@@ -118,6 +118,15 @@ describe('createHmacSigner', () => {
     expect(() => signerOf(init)).toThrow(new RegExp(`^"${name}"`))
   })
 
+  it.each([
+    { method: 'GET\n/evil' },
+    { method: '' },
+    { headers: { 'x\nhost:evil': '1' } },
+    { headers: { 'a b': '1' } },
+  ])('S03 refuses %j', async (more) => {
+    await expect(signerOf().sign({ ...POST, ...more })).rejects.toThrow(TypeError)
+  })
+
   it('M21 signs for no other day than those next to today', async () => {
     const signingDate = new Date('2030-01-01T00:00:00Z')
     await expect(signerOf().sign(POST, { signingDate })).rejects.toMatchObject({ code: 'ERR_SIGV4_DAY' })
@@ -171,6 +180,19 @@ describe('createHmacSigner', () => {
       )
       expect(url.searchParams.get('X-Amz-Expires')).toBe('60')
       verify({ target: `${url.pathname}${url.search}`, headers: { host: url.host }, service: 's3' })
+    })
+    it.each([
+      ['host', { host: 'bucket.s3.amazonaws.com', path: '@evil.example/k' }],
+      ['host', { host: 'bucket.s3.amazonaws.com', path: '.evil.example/k' }],
+      ['host', { host: 'user@evil.example', path: '/k' }],
+      ['host', { host: 'evil.example/x', path: '/k' }],
+      ['path', { host: 'example.com', path: '/a#f' }],
+      ['path', { host: 'example.com', path: '/a\\b' }],
+      ['path', { host: 'example.com', path: '/a\nb' }],
+      ['path', { host: 'example.com', path: '/a/../b' }],
+      ['path', { host: 'example.com', path: '/a b' }],
+    ])('S03 makes no URL of another %s: %j', async (_, request) => {
+      await expect(signerOf({ service: 's3' }).presign(request)).rejects.toThrow(TypeError)
     })
     it.each([0, 604_801, 1.5, Number.NaN])('refuses %d seconds', async (expiresInSeconds) => {
       await expect(signerOf().presign(POST, { expiresInSeconds })).rejects.toThrow(RangeError)

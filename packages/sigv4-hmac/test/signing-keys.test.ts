@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import { createHmacSigner } from '../src/create-hmac-signer.ts'
 import type { HmacBackend } from '../src/hmac-backend.ts'
 import { deriveSigningKey, SigningKey } from '../src/signing-key.ts'
 import { createSigningKeys, signingKeysOf } from '../src/signing-keys.ts'
+import { softwareHmac } from '../src/software-backend.ts'
 
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'
 const NOON = Date.parse('2015-08-30T12:36:00Z')
@@ -132,10 +134,43 @@ describe('createSigningKeys', () => {
     const keys = createSigningKeys(backend())
     const first = await keys.get('20150830/r0/s', NOON)
     for (let i = 1; i <= 50; i++) await keys.get(`20150830/r${i}/s`, NOON)
-    await new Promise(setImmediate)
+    await new Promise((resolve) => setTimeout(resolve))
     expect(first.wiped).toBe(true)
     expect(keys.ready('20150830/r0/s')).toBeUndefined()
     expect(keys.ready('20150830/r1/s')).toBeDefined()
+  })
+
+  it('M27 derives for more callers than it keeps keys for, on a device that takes one at a time', async () => {
+    const device = backend()
+    let queue = Promise.resolve()
+    const tag = device.hmacSha256.getMockImplementation()!
+    device.hmacSha256.mockImplementation((message) => {
+      const done = queue.then(() => new Promise((resolve) => setImmediate(resolve))).then(() => tag(message))
+      queue = done.then(() => {})
+      return done
+    })
+    const signer = (region: string) =>
+      createHmacSigner({
+        backend: device,
+        accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
+        region,
+        service: 's',
+        clock: () => NOON,
+      })
+    const url = 'https://example.com/'
+    await Promise.all(Array.from({ length: 120 }, (_, i) => signer(`r${i}`).sign({ url })))
+    expect(device.asked).toHaveLength(120)
+  })
+
+  it('M22 forgets all keys when their backend is closed', async () => {
+    const secret = softwareHmac({ secretAccessKey: SECRET })
+    const keys = signingKeysOf(secret)
+    const key = await keys.get(SCOPE, NOON)
+    await secret.close()
+    expect(keys.ready(SCOPE)).toBeUndefined()
+    await new Promise((resolve) => setTimeout(resolve))
+    expect(key.wiped).toBe(true)
+    await expect(keys.get(SCOPE, NOON)).rejects.toMatchObject({ code: 'ERR_HMAC_CLOSED' })
   })
 })
 

@@ -24,6 +24,11 @@ export function unattendedSource(source: string | undefined): string | undefined
   return source.startsWith('file:') ? `file:${resolve(source.slice('file:'.length))}` : 'file:/path/to/password'
 }
 
-/** AWS tools split the line at spaces, but not between double quotes. */
-const quoted = (word: string): string =>
-  /^[\w@%+=:,./…-]+$/.test(word) ? word : `"${word.replaceAll(/["\\]/g, '\\$&')}"`
+/**
+ * Most AWS tools split the line at spaces, but not between double quotes; the SDK for JavaScript has a shell run it. What means something
+ * to a shell even between double quotes, or would start another line, is left to the user.
+ */
+const quoted = (word: string): string => {
+  if (/^[\w@%+=:,./…-]+$/.test(word)) return word
+  return /[$`"\\\p{Cc}\p{Cf}]/u.test(word) ? '…' : `"${word}"`
+}

@@ -52,6 +52,9 @@ function readLine(terminal: number): Buffer {
       if (length > 0) line[--length] = 0
     } else if (length < MAX_OCTETS) {
       line[length++] = key
+    } else {
+      line.fill(0)
+      throw new CliError(`longer than ${MAX_OCTETS} octets`)
     }
   }
 }

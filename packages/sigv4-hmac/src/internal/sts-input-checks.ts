@@ -42,10 +42,10 @@ const assumeRole = record<Flat<AssumeRoleInput>>(
     ...MFA,
     SourceIdentity: NAME,
     ProvidedContexts: list(
-      record({ ProviderArn: PROVIDER_ARN, ContextAssertion: text(/^\P{Cc}{4,2048}$/u, '4 to 2048 characters') }, [
-        'ProviderArn',
-        'ContextAssertion',
-      ]),
+      record(
+        { ProviderArn: PROVIDER_ARN, ContextAssertion: text(/^[^\p{Cc}\p{Cs}]{4,2048}$/u, '4 to 2048 characters') },
+        ['ProviderArn', 'ContextAssertion'],
+      ),
       5,
     ),
     MinimumSessionTokenSize: TOKEN_SIZE,
