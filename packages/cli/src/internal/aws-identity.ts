@@ -105,9 +105,11 @@ async function readable(text: Promise<string | undefined>, parse: (text: string)
 
 async function openTpm(tpm: NonNullable<AwsIdentityConfig['tpm']>, opening: Opening): Promise<HmacBackend> {
   const { openTpmHmac, parsePcrs } = await import('@hardbound/hmac-signer-tpm')
-  const keyAuth = tpm.key_auth_file === undefined ? undefined : await opening.secret(tpm.key_auth_file)
-  const parentAuth = tpm.parent_auth_file === undefined ? undefined : await opening.secret(tpm.parent_auth_file)
+  let keyAuth: Buffer | undefined
+  let parentAuth: Buffer | undefined
   try {
+    if (tpm.key_auth_file !== undefined) keyAuth = await opening.secret(tpm.key_auth_file)
+    if (tpm.parent_auth_file !== undefined) parentAuth = await opening.secret(tpm.parent_auth_file)
     return await openTpmHmac({
       tpm: tpm.device,
       key:
@@ -133,12 +135,17 @@ async function openTpm(tpm: NonNullable<AwsIdentityConfig['tpm']>, opening: Open
 async function openPkcs11(pkcs11: NonNullable<AwsIdentityConfig['pkcs11']>, opening: Opening): Promise<HmacBackend> {
   const { openPkcs11Hmac } = await import('@hardbound/hmac-signer-pkcs11')
   const pin = pkcs11.pin_file === undefined ? undefined : await opening.secret(pkcs11.pin_file)
-  return openPkcs11Hmac({
-    uri: pkcs11.uri,
-    ...given('pin', pin?.toString('utf8')),
-    ...given('allowedModules', pkcs11.allow_modules),
-    ...given('knownAnswer', opening.knownAnswer),
-  })
+  try {
+    return await openPkcs11Hmac({
+      uri: pkcs11.uri,
+      blockingLimitMs: 0, // a broker has others to serve while the token thinks
+      ...given('pin', pin?.toString('utf8')),
+      ...given('allowedModules', pkcs11.allow_modules),
+      ...given('knownAnswer', opening.knownAnswer),
+    })
+  } finally {
+    pin?.fill(0)
+  }
 }
 
 async function openVault(vault: NonNullable<AwsIdentityConfig['vault']>, opening: Opening): Promise<HmacBackend> {

@@ -31,7 +31,7 @@ export async function runProcessCredential<Flags extends { help?: boolean | unde
   process.exitCode = 1 // until there is something to show: ending in silence must not look like success
   const fail = (exitCode: number, message: string): void => {
     process.exitCode = exitCode
-    process.stderr.write(`${command}: ${message.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')}\n`) // one line: AWS tools may log it
+    process.stderr.write(`${command}: ${message.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')}\n`) // one line: AWS tools may log it
   }
   process.stdout.on('error', () => fail(1, 'whoever started this does not read its output'))
   try {

@@ -31,7 +31,8 @@ async function read(kind: string, value: string, name: string): Promise<Buffer> 
   if (kind === 'file' && value !== '') return readSecretFile(value, name)
   if (kind === 'env' && /^\w+$/.test(value)) {
     const text = process.env[value]
-    if (text === undefined) throw new CliError(`${name}: there is no environment variable ${value}`)
+    if (text === undefined) throw new CliError(`${name}: environment variable ${value} is not set, or was read already`)
+    delete process.env[value] // whatever is started from here has no business with it
     return Buffer.from(text)
   }
   throw usageError(`${name} must be prompt, stdin, file:/path, fd:N or env:NAME; secrets are never arguments`)
