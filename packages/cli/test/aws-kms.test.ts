@@ -138,6 +138,20 @@ describe('hardbound aws kms', () => {
     expect(aws.calls).toEqual([])
   })
 
+  it('M15 another key than was enrolled, in an envelope', async () => {
+    const key = ['--key', awsKms.addKey(), '--kms-endpoint', awsKms.endpoint]
+    const out = `${folder.path}/another.json`
+    const wrapped = await hardbound(['kms', 'wrap', '--dangerously-allow-http', ...key, '--out', out], {
+      env,
+      stdin: USER.secretAccessKey,
+    })
+    expect(wrapped.code).toBe(0)
+    const place = ['--envelope', out, '--kms-endpoint', awsKms.endpoint]
+    const outcome = await kms([...place, '--known-answer', '0'.repeat(32)])
+    expect(outcome).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('[ERR_HMAC_KNOWN_ANSWER]\n') })
+    expect(aws.calls).toEqual([])
+  })
+
   it('M25 a token that Vault refuses is not shown', async () => {
     const place = ['--vault', vault.address, '--vault-key', 'aws', '--vault-auth', 'token:env:VAULT_TOKEN']
     const outcome = await kms(place, { VAULT_TOKEN: 'hvs.canary' })

@@ -119,6 +119,15 @@ describe('hardbound kms wrap', () => {
       2,
       '--vault-auth must',
     ],
+    [
+      'a pin that is none',
+      [
+        ...['--vault', 'https://v.example.com', '--vault-key', 'k', '--vault-auth', 'token:env:VAULT_TOKEN'],
+        ...['--vault-wrapping-key-sha256', 'AB'],
+      ],
+      2,
+      '--vault-wrapping-key-sha256 must be',
+    ],
     ['a file for Vault', ['--vault', 'https://v.example.com', '--vault-key', 'k', '--out', 'x'], 2, '--out is for'],
   ] as [string, string[], number, string][])('refuses %s', async (_, args, code, message) => {
     const outcome = await wrap(args)

@@ -30,7 +30,8 @@ export interface GoogleKmsUnwrapperInit {
   readonly timeoutMs?: number
 }
 
-const KEY_NAME = /^projects\/[\w:.-]{1,128}\/locations\/[\w-]{1,63}\/keyRings\/[\w-]{1,63}\/cryptoKeys\/[\w-]{1,63}$/
+const KEY_NAME =
+  /^projects\/(?!\.\.?\/)[\w:.-]{1,128}\/locations\/[\w-]{1,63}\/keyRings\/[\w-]{1,63}\/cryptoKeys\/[\w-]{1,63}$/
 
 /**
  * A symmetric key of Google Cloud KMS. Checksums (CRC-32C) are sent and compared in both directions.
@@ -53,6 +54,12 @@ export function googleKmsUnwrapper(init: GoogleKmsUnwrapperInit): KeyWrapper {
       : { name, additionalAuthenticatedData: aad, additionalAuthenticatedDataCrc32c: { value: crc32c(aad) } }
   let made: Promise<GoogleKmsClient> | undefined
 
+  /** The SDK's agents can't be replaced, and Node reads this variable for each connection of theirs. */
+  function assertVerifyingTls(): void {
+    if (process.env.NODE_TLS_REJECT_UNAUTHORIZED !== '0') return
+    throw new HmacBackendError('ERR_HMAC_UNTRUSTED', 'kms: NODE_TLS_REJECT_UNAUTHORIZED=0: certificates go unverified')
+  }
+
   async function makeClient(): Promise<GoogleKmsClient> {
     const { KeyManagementServiceClient } = await sdk()
     const { credentials } = init
@@ -71,6 +78,7 @@ export function googleKmsUnwrapper(init: GoogleKmsUnwrapperInit): KeyWrapper {
   }
 
   async function call(method: 'encrypt' | 'decrypt', request: object): Promise<Answer> {
+    if (init.client === undefined) assertVerifyingTls()
     try {
       made ??= init.client === undefined ? makeClient() : Promise.resolve(init.client)
       const client = await made.catch((cause: unknown) => {

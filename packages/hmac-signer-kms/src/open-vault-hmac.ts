@@ -1,6 +1,7 @@
 import {
   assertKnownAnswer,
   checkKnownAnswer,
+  forgetSigningKeys,
   type HmacBackend,
   HmacBackendError,
   knownAnswer,
@@ -49,16 +50,19 @@ export async function openVaultHmac(init: OpenVaultHmacInit): Promise<HmacBacken
     }
     const ask = (token: string): Promise<JsonObject> =>
       client.ask({ method: 'POST', path: `${mount}/hmac/${key}/sha2-256`, body, token, signal })
-    const token = await session.token()
+    let token = await session.token()
     const answer = await ask(token).catch(async (cause: unknown) => {
       if (!(cause instanceof HmacBackendError) || cause.code !== 'ERR_HMAC_DENIED') throw cause
       const other = await session.replace(token)
       if (other === undefined) throw cause
-      return ask(other)
+      token = other
+      return ask(token)
     })
+    session.worked(token)
     const { version: answered, tag } = parseTag(answer)
     version ??= answered
     if (answered !== version) {
+      forgetSigningKeys(backend)
       throw new HmacBackendError(
         'ERR_HMAC_KEY',
         `vault: version ${answered} of ${key} answered, not ${version}: it was rotated`,
@@ -75,8 +79,8 @@ export async function openVaultHmac(init: OpenVaultHmacInit): Promise<HmacBacken
     },
     close() {
       queue.close()
-      session.close()
-      return Promise.resolve()
+      forgetSigningKeys(backend)
+      return session.close()
     },
   }
   try {

@@ -3,7 +3,20 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { type AwsKmsUnwrapperInit, awsKmsUnwrapper } from '../src/aws-kms-unwrapper.ts'
 import { openWrappedHmac } from '../src/open-wrapped-hmac.ts'
 import { wrapSecret } from '../src/wrap-secret.ts'
-import { answered, awsKms, awsOptions, DAY, errorOf, hex, KEY, tagOf, textOf, USER } from './helpers.ts'
+import {
+  answered,
+  awsKms,
+  awsOptions,
+  DAY,
+  errorOf,
+  hex,
+  KEY,
+  startStranger,
+  tagOf,
+  textOf,
+  USER,
+  withRealEnv,
+} from './helpers.ts'
 
 const ARN = 'arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
 const wrong = (code: string) => expect.objectContaining({ name: 'HmacBackendError', code })
@@ -63,6 +76,17 @@ describe('awsKmsUnwrapper', () => {
     } finally {
       delete process.env.AWS_ENDPOINT_URL_KMS
     }
+  })
+
+  it.each([{}, { NODE_TLS_REJECT_UNAUTHORIZED: '0' }])('T17 tells a stranger nothing, with %j', async (values) => {
+    const stranger = await startStranger()
+    await withRealEnv(values, async () => {
+      const key = unwrap({ endpoint: stranger.endpoint })
+      const error = await errorOf(key.wrap(KEY, { signal }))
+      await key.close()
+      expect(stranger.bodies).toEqual([])
+      expect(error).toEqual(wrong('ERR_HMAC_UNTRUSTED'))
+    }).finally(() => stranger.close())
   })
 
   it.each([

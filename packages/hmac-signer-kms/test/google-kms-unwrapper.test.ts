@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { type GoogleKmsUnwrapperInit, googleKmsUnwrapper } from '../src/google-kms-unwrapper.ts'
 import { openWrappedHmac } from '../src/open-wrapped-hmac.ts'
 import { wrapSecret } from '../src/wrap-secret.ts'
-import { answered, DAY, errorOf, googleKms, hex, KEY, tagOf, textOf } from './helpers.ts'
+import { answered, DAY, errorOf, googleKms, hex, KEY, startStranger, tagOf, textOf, withRealEnv } from './helpers.ts'
 
 const NAME = 'projects/p/locations/global/keyRings/r/cryptoKeys/k'
 const wrong = (code: string) => expect.objectContaining({ name: 'HmacBackendError', code })
@@ -45,10 +45,28 @@ describe('googleKmsUnwrapper', () => {
     [{ keyName: 'k' }, '"keyName"'],
     [{ keyName: `${NAME}/cryptoKeyVersions/1` }, '"keyName"'],
     [{ keyName: `${NAME}/../x` }, '"keyName"'],
+    [{ keyName: NAME.replace('/p/', '/../') }, '"keyName"'],
+    [{ keyName: NAME.replace('/p/', '/./') }, '"keyName"'],
     [{ endpoint: 'http://kms.example.com' }, '"endpoint"'],
     [{ endpoint: 'http://127.0.0.1:1' }, '"endpoint"'],
   ])('refuses %j', (init, message) => {
     expect(() => googleKmsUnwrapper({ keyName: NAME, ...init } as GoogleKmsUnwrapperInit)).toThrow(message)
+  })
+
+  it.each(['..p', '.p', 'example.com:p'])('takes a project that is called %s', (project) => {
+    const keyName = NAME.replace('/p/', `/${project}/`)
+    expect(googleKmsUnwrapper({ keyName }).keyId).toBe(keyName)
+  })
+
+  it.each([{}, { NODE_TLS_REJECT_UNAUTHORIZED: '0' }])('T17 tells a stranger nothing, with %j', async (values) => {
+    const stranger = await startStranger()
+    await withRealEnv(values, async () => {
+      const key = unwrap({ endpoint: stranger.endpoint })
+      const error = await errorOf(key.wrap(KEY, { signal }))
+      await key.close()
+      expect(stranger.bodies).toEqual([])
+      expect(error).toEqual(wrong('ERR_HMAC_UNTRUSTED'))
+    }).finally(() => stranger.close())
   })
 
   it('uses a client that it is given, and leaves it open', async () => {

@@ -1,7 +1,12 @@
 import { createHmac } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
+import { createServer, get } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { createHmacSigner } from '@hardbound/sigv4-hmac'
+import type { HmacBackend } from '@hardbound/sigv4-hmac/backend'
+import { createTestPki } from '@hardbound/testkit'
 import { startAwsKms, startGoogleKms, type TestAwsKms, type TestGoogleKms } from '@hardbound/testkit/kms'
-import { expect } from '@jest/globals'
+import { expect, jest } from '@jest/globals'
 import { awsKmsUnwrapper } from '../src/aws-kms-unwrapper.ts'
 import { googleKmsUnwrapper } from '../src/google-kms-unwrapper.ts'
 
@@ -57,6 +62,63 @@ export function answered(res: ServerResponse, status?: number, body?: string): t
   if (status !== undefined) res.writeHead(status)
   res.end(body)
   return true
+}
+
+/** Signs for a day and service of which the backend is asked only once. */
+export const signWith = (backend: HmacBackend) =>
+  createHmacSigner({
+    backend,
+    accessKeyId: USER.accessKeyId,
+    region: 'us-east-1',
+    service: 'sts',
+    clock: () => Date.parse('2015-08-30T12:36:00Z'),
+  }).sign({ url: 'https://sts.us-east-1.amazonaws.com/' })
+
+/** Makes sure that there is a derived key that {@link forgetSigningKeys} could forget. */
+export async function signsWithoutAsking(backend: HmacBackend): Promise<void> {
+  const asked = jest.spyOn(backend, 'hmacSha256')
+  await signWith(backend)
+  await signWith(backend)
+  expect(asked).toHaveBeenCalledTimes(1)
+  asked.mockRestore()
+}
+
+/** The environment that Node itself reads: Jest gives tests a copy. */
+const realEnv = (get.constructor as FunctionConstructor)('return process.env')() as NodeJS.ProcessEnv
+
+export async function withRealEnv(values: Readonly<Record<string, string>>, work: () => Promise<void>): Promise<void> {
+  Object.assign(realEnv, values)
+  Object.assign(process.env, values)
+  try {
+    await work()
+  } finally {
+    for (const name of Object.keys(values)) {
+      delete realEnv[name]
+      delete process.env[name]
+    }
+  }
+}
+
+/** TLS of somebody whom nobody trusts, and what it was sent. */
+export async function startStranger() {
+  const pki = await createTestPki()
+  const { certPem: cert, keyPem: key } = await pki.issue({ commonName: 'localhost', dns: ['localhost'] })
+  const bodies: string[] = []
+  const server = createServer({ cert, key }, (req, res) => {
+    req.on('data', (chunk: Buffer) => bodies.push(chunk.toString()))
+    req.on('end', () => res.end('{}'))
+  })
+  server.on('tlsClientError', () => {})
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    endpoint: `https://localhost:${(server.address() as AddressInfo).port}`,
+    bodies,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve)
+        server.closeAllConnections()
+      }),
+  }
 }
 
 /** Everything an error would show in a log, causes included. */

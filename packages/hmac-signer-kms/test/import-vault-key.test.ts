@@ -1,4 +1,4 @@
-import { createCipheriv } from 'node:crypto'
+import { createCipheriv, generateKeyPairSync, hash } from 'node:crypto'
 import { startVault, type TestVault } from '@hardbound/testkit/kms'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { type ImportVaultKeyInit, importVaultKey } from '../src/import-vault-key.ts'
@@ -36,6 +36,25 @@ describe('importVaultKey', () => {
     expect(textOf(again)).not.toContain(KEY.toString('utf8', 4))
   })
 
+  it('M19 with a pin: takes that wrapping key and no other, before anything is sent', async () => {
+    let pem = ''
+    const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 4096 })
+    vault.fault = (req, res) =>
+      req.url!.endsWith('wrapping_key') && answered(res, 200, JSON.stringify({ data: { public_key: pem } }))
+    pem = publicKey.export({ type: 'spki', format: 'pem' }).toString() // of a proxy
+    await expect(importIt({ wrappingKeySha256: '0'.repeat(64) })).rejects.toMatchObject({ code: 'ERR_HMAC_UNTRUSTED' })
+    expect(vault.calls.map(({ what }) => what)).toEqual(['GET auth/token/lookup-self'])
+    const pin = hash('sha256', publicKey.export({ type: 'spki', format: 'der' }))
+    await expect(importIt({ wrappingKeySha256: pin })).rejects.toMatchObject({ code: 'ERR_HMAC_KEY' }) // the emulator has another
+    expect(vault.calls.map(({ what }) => what)).toContain('POST transit/keys/aws/import')
+  })
+
+  it('M25 revokes the token of its own login', async () => {
+    vault.addAppRole({ roleId: 'role', secretId: 'secret' })
+    await importIt({ auth: { appRole: { roleId: 'role', secretId: 'secret' } } })
+    expect(vault.calls.at(-1)).toMatchObject({ what: 'POST auth/token/revoke-self', status: 204 })
+  })
+
   it.each(['', 'no PEM', undefined])('a wrapping key that is %j', async (public_key) => {
     vault.fault = (req, res) =>
       req.url!.endsWith('wrapping_key') && answered(res, 200, JSON.stringify({ data: { public_key } }))
@@ -47,6 +66,7 @@ describe('importVaultKey', () => {
     [{ key: new Uint8Array(31) }, '"key"'],
     [{ key: new Uint8Array(513) }, '"key"'],
     [{ mount: '..' }, '"mount"'],
+    [{ wrappingKeySha256: 'AB' }, '"wrappingKeySha256"'],
   ])('refuses %j', async (init, message) => {
     await expect(importIt(init)).rejects.toThrow(message)
     expect(vault.calls).toEqual([])

@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { HmacBackend } from '@hardbound/sigv4-hmac/backend'
@@ -7,7 +8,19 @@ import { describeHmacBackend } from '@hardbound/testkit/hmac-backend'
 import { startVault, type TestVault } from '@hardbound/testkit/kms'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { type OpenVaultHmacInit, openVaultHmac } from '../src/open-vault-hmac.ts'
-import { answered, answerOf, DAY, errorOf, hex, KEY, tagOf, textOf } from './helpers.ts'
+import {
+  answered,
+  answerOf,
+  DAY,
+  errorOf,
+  hex,
+  KEY,
+  signsWithoutAsking,
+  signWith,
+  tagOf,
+  textOf,
+  withRealEnv,
+} from './helpers.ts'
 
 let folder: string
 let ca: string
@@ -273,6 +286,14 @@ describe('M25 Vault that does not do as usual', () => {
     expect(vault.calls).toEqual([])
   })
 
+  it('T17 NODE_TLS_REJECT_UNAUTHORIZED=0 does not let a stranger in', async () => {
+    const { caPem } = await createTestPki()
+    await withRealEnv({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, async () => {
+      await expect(openVault({ ca: caPem })).rejects.toEqual(wrong('ERR_HMAC_UNTRUSTED'))
+    })
+    expect(vault.calls).toEqual([])
+  })
+
   it('plain HTTP only on loopback and only when asked', async () => {
     const plain = await startVault()
     plain.addKey('transit', 'aws', KEY)
@@ -290,6 +311,21 @@ describe('M25 Vault that does not do as usual', () => {
     const codes = calls.map((it) => (it.status === 'fulfilled' ? 'ok' : (it.reason as { code: string }).code))
     expect(codes).toEqual([...Array<string>(28).fill('ok'), ...Array<string>(172).fill('ERR_HMAC_OVERLOADED')])
     expect(hex(await backend.hmacSha256(DAY))).toBe(tagOf(KEY, DAY))
+  })
+
+  it('M22 forgets all signing keys when it is closed, and when another version of the key answers', async () => {
+    for (const end of [
+      (it: HmacBackend) => it.close(),
+      (it: HmacBackend) => {
+        vault.rotate('transit', 'aws')
+        return expect(it.hmacSha256(DAY)).rejects.toEqual(wrong('ERR_HMAC_KEY'))
+      },
+    ]) {
+      const backend = await openVault()
+      await signsWithoutAsking(backend)
+      await end(backend)
+      await expect(signWith(backend)).rejects.toEqual(expect.objectContaining({ name: 'HmacBackendError' }))
+    }
   })
 
   it('ends what is under way on close', async () => {
@@ -325,7 +361,7 @@ describe('logins', () => {
   it('AppRole: the secret may come from a file; a wrong one is refused, and no error shows it', async () => {
     vault.addAppRole({ roleId: 'role', secretId: 'secret' })
     const secretIdFile = join(folder, 'secret-id')
-    await writeFile(secretIdFile, 'secret\n')
+    await writeFile(secretIdFile, 'secret\n', { mode: 0o600 })
     const auth = { appRole: { roleId: 'role', secretIdFile } }
     expect(hex(await (await openVault({ auth })).hmacSha256(DAY))).toBe(tagOf(KEY, DAY))
     await writeFile(secretIdFile, 'not-the-secret-id')
@@ -358,7 +394,7 @@ describe('logins', () => {
   it('a token file that Vault Agent has written anew', async () => {
     const tokenFile = join(folder, 'token')
     const first = vault.addToken()
-    await writeFile(tokenFile, `${first}\n`)
+    await writeFile(tokenFile, `${first}\n`, { mode: 0o600 })
     const backend = await openVault({ auth: { tokenFile } })
     vault.revokeToken(first)
     await expect(backend.hmacSha256(DAY)).rejects.toEqual(wrong('ERR_HMAC_DENIED'))
@@ -366,11 +402,68 @@ describe('logins', () => {
     expect(hex(await backend.hmacSha256(DAY))).toBe(tagOf(KEY, DAY))
   })
 
+  it.each([0o666, 0o640, 0o604])('M13 a token file or secret id of mode %o, at open and later', async (mode) => {
+    const file = join(folder, 'open-to-others')
+    await writeFile(file, vault.addToken())
+    await chmod(file, mode)
+    await expect(openVault({ auth: { tokenFile: file } })).rejects.toThrow('is open to others')
+    await expect(openVault({ auth: { appRole: { roleId: 'role', secretIdFile: file } } })).rejects.toEqual(
+      wrong('ERR_HMAC_DENIED'),
+    )
+    await chmod(file, 0o600)
+    const token = vault.addToken()
+    await writeFile(file, token)
+    const backend = await openVault({ auth: { tokenFile: file } })
+    vault.revokeToken(token)
+    await writeFile(file, vault.addToken())
+    await chmod(file, mode)
+    await expect(backend.hmacSha256(DAY)).rejects.toThrow('is open to others')
+    await chmod(file, 0o600)
+    expect(hex(await backend.hmacSha256(DAY))).toBe(tagOf(KEY, DAY))
+  })
+
+  it('M13 a FIFO, a device and a folder in place of a credential end at once', async () => {
+    const fifo = join(folder, 'fifo')
+    execFileSync('mkfifo', ['-m', '600', fifo])
+    for (const path of [fifo, '/dev/zero', folder]) {
+      for (const auth of [
+        { tokenFile: path },
+        { appRole: { roleId: 'role', secretIdFile: path } },
+        { kubernetes: { role: 'signer', jwtFile: path } },
+      ])
+        await expect(openVault({ auth })).rejects.toThrow('is not a regular file')
+    }
+  })
+
+  it('M13 a token file that became a FIFO does not stop the backend once it is repaired', async () => {
+    const tokenFile = join(folder, 'repaired')
+    const token = vault.addToken()
+    await writeFile(tokenFile, token, { mode: 0o600 })
+    const backend = await openVault({ auth: { tokenFile } })
+    vault.revokeToken(token)
+    await rm(tokenFile)
+    execFileSync('mkfifo', ['-m', '600', tokenFile])
+    await expect(backend.hmacSha256(DAY)).rejects.toEqual(wrong('ERR_HMAC_DENIED'))
+    await rm(tokenFile)
+    await writeFile(tokenFile, vault.addToken(), { mode: 0o600 })
+    expect(hex(await backend.hmacSha256(DAY))).toBe(tagOf(KEY, DAY))
+  })
+
+  it("M13 a service account's token is a link to a file that others may read", async () => {
+    const subject = 'system:serviceaccount:prod:signer'
+    vault.addKubernetesRole({ role: 'signer', subject })
+    const jwtFile = join(folder, 'linked-jwt')
+    await writeFile(join(folder, 'data-jwt'), vault.serviceAccountToken({ subject }), { mode: 0o644 })
+    await symlink('data-jwt', jwtFile)
+    const backend = await openVault({ auth: { kubernetes: { role: 'signer', jwtFile } } })
+    expect(hex(await backend.hmacSha256(DAY))).toBe(tagOf(KEY, DAY))
+  })
+
   it('files that are missing, empty or far too long', async () => {
     const tokenFile = join(folder, 'odd')
     await expect(openVault({ auth: { tokenFile } })).rejects.toEqual(wrong('ERR_HMAC_DENIED'))
     for (const content of ['', ' \n', 'a b', 'x'.repeat(20_000)]) {
-      await writeFile(tokenFile, content)
+      await writeFile(tokenFile, content, { mode: 0o600 })
       await expect(openVault({ auth: { tokenFile } })).rejects.toEqual(wrong('ERR_HMAC_DENIED'))
     }
   })

@@ -5,7 +5,19 @@ import { formatEnvelope } from '../src/envelope.ts'
 import type { KeyWrapper } from '../src/key-unwrapper.ts'
 import { type OpenWrappedHmacInit, openWrappedHmac } from '../src/open-wrapped-hmac.ts'
 import { wrapSecret } from '../src/wrap-secret.ts'
-import { answerOf, awsKms, DAY, errorOf, googleKms, hex, KEY, tagOf, textOf } from './helpers.ts'
+import {
+  answerOf,
+  awsKms,
+  DAY,
+  errorOf,
+  googleKms,
+  hex,
+  KEY,
+  signsWithoutAsking,
+  signWith,
+  tagOf,
+  textOf,
+} from './helpers.ts'
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -247,6 +259,22 @@ describe('which key it is', () => {
     expect(error).toEqual(wrong('ERR_HMAC_KNOWN_ANSWER'))
     expect(hex(other)).toBe(hex(new Uint8Array(44)))
     expect(textOf(error)).not.toContain(tagOf(other, DAY))
+  })
+
+  it('M22 forgets all signing keys when it is closed, and when another key comes back', async () => {
+    const { kms, openIt } = await scripted()
+    for (const end of [
+      (it: HmacBackend) => it.close(),
+      (it: HmacBackend) => {
+        kms.answer = () => Promise.resolve(Uint8Array.from(KEY).fill(7))
+        return expect(it.hmacSha256(DAY)).rejects.toEqual(wrong('ERR_HMAC_KNOWN_ANSWER'))
+      },
+    ]) {
+      const backend = await openIt()
+      await signsWithoutAsking(backend)
+      await end(backend)
+      await expect(signWith(backend)).rejects.toEqual(expect.objectContaining({ name: 'HmacBackendError' }))
+    }
   })
 
   it.each([[{ kms: 'aws-kms' }], [{ keyId: 'key/2' }], [{ context: { purpose: 'other' } }]])(

@@ -1,7 +1,11 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { HmacBackend } from '@hardbound/sigv4-hmac/backend'
 import { startVault, type TestVault } from '@hardbound/testkit/kms'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { openVaultHmac } from '../src/open-vault-hmac.ts'
+import { type OpenVaultHmacInit, openVaultHmac } from '../src/open-vault-hmac.ts'
 import type { VaultAuth } from '../src/vault-auth.ts'
 import { answered, DAY, hex, KEY, tagOf } from './helpers.ts'
 
@@ -20,9 +24,9 @@ afterEach(async () => {
   await vault.close()
 })
 
-async function openWith(auth: VaultAuth): Promise<void> {
+async function openWith(auth: VaultAuth, more: Partial<OpenVaultHmacInit> = {}): Promise<void> {
   const init = { address: vault.address, key: 'aws', auth, clock: () => nowMs, dangerouslyAllowPlaintextEndpoint: true }
-  backend = await openVaultHmac(init)
+  backend = await openVaultHmac({ ...init, ...more })
 }
 
 /** Lets time pass, makes an HMAC, and says what else was asked. */
@@ -77,6 +81,78 @@ describe('M25 tokens that end', () => {
     vault.addAppRole({ roleId: 'role', secretId: 'secret', token: { keys: [] } })
     await expect(openWith(APP_ROLE)).rejects.toMatchObject({ code: 'ERR_HMAC_DENIED' })
     expect(vault.calls.filter(({ what }) => what.includes('login'))).toHaveLength(1)
+  })
+
+  it('M25 logs in once more, not with each call, where a policy comes to refuse', async () => {
+    vault.addAppRole({ roleId: 'role', secretId: 'secret', token: { ttlSeconds: 900 } })
+    await openWith(APP_ROLE)
+    vault.calls.length = 0
+    vault.fault = (req, res) => req.url!.includes('hmac') && answered(res, 403)
+    const logins = () => vault.calls.filter(({ what }) => what.includes('login')).length
+    for (let call = 0; call < 55; call++) {
+      nowMs += 10_001
+      await expect(backend!.hmacSha256(DAY)).rejects.toMatchObject({ code: 'ERR_HMAC_DENIED' })
+    }
+    expect(logins()).toBe(1)
+    nowMs += 900_000 // its time is over
+    await expect(backend!.hmacSha256(DAY)).rejects.toMatchObject({ code: 'ERR_HMAC_DENIED' })
+    expect(logins()).toBe(2)
+    vault.fault = undefined
+    expect(await after(11)).toEqual([]) // the policy is put right: the token that is there will do
+  })
+
+  it('M25 a token that was refused and never of use is not renewed, but replaced in time', async () => {
+    vault.addAppRole({ roleId: 'role', secretId: 'secret', token: { ttlSeconds: 900 } })
+    await openWith(APP_ROLE)
+    vault.fault = (req, res) => req.url!.includes('hmac') && answered(res, 403)
+    for (let call = 0; call < 2; call++) {
+      nowMs += 10_001
+      await expect(backend!.hmacSha256(DAY)).rejects.toMatchObject({ code: 'ERR_HMAC_DENIED' })
+    }
+    vault.fault = undefined
+    expect(await after(600)).toEqual(['login 200'])
+  })
+
+  it('M25 revokes the tokens of its own logins on close, once', async () => {
+    vault.addAppRole({ roleId: 'role', secretId: 'secret', token: { ttlSeconds: 900, maxTtlSeconds: 1000 } })
+    await openWith(APP_ROLE)
+    expect(await after(700)).toEqual(['renew-self 200', 'login 200']) // the first has 200 s left
+    vault.calls.length = 0
+    await backend!.close()
+    await backend!.close()
+    const revoked = { what: 'POST auth/token/revoke-self', namespace: '', status: 204 }
+    expect(vault.calls).toEqual([revoked, revoked])
+  })
+
+  it('M25 never revokes a token that it was given', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'hardbound-session-'))
+    const tokenFile = join(folder, 'token')
+    await writeFile(tokenFile, vault.addToken(), { mode: 0o600 })
+    for (const auth of [{ token: vault.addToken() }, { tokenFile }]) {
+      await openWith(auth)
+      await after(1700)
+      await backend!.close()
+      expect(vault.calls.map(({ what }) => what)).not.toContain('POST auth/token/revoke-self')
+    }
+    await rm(folder, { recursive: true })
+  })
+
+  it('M25 close waits for no Vault that hangs, and fails with none', async () => {
+    vault.addAppRole({ roleId: 'role', secretId: 'secret' })
+    for (const fault of [() => true as const, (_: unknown, res: ServerResponse) => answered(res, 500)]) {
+      vault.fault = undefined
+      await openWith(APP_ROLE, { timeoutMs: 60_000 })
+      vault.fault = fault
+      await backend!.close()
+    }
+  })
+
+  it('M25 a renewal that hangs does not fail a call whose token is good', async () => {
+    vault.addAppRole({ roleId: 'role', secretId: 'secret', token: { ttlSeconds: 900 } })
+    await openWith(APP_ROLE, { timeoutMs: 900 })
+    vault.fault = (req) => req.url!.includes('renew')
+    expect(await after(700)).toEqual([])
+    expect(await after(10)).toEqual([]) // it does not try each time
   })
 
   it('a login that was refused is not tried again', async () => {

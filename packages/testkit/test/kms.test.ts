@@ -68,6 +68,12 @@ describe('startVault', () => {
     expect(await look('a')).toBe(403)
     await own.close()
   })
+
+  it('a token that revokes itself is good no more', async () => {
+    const headers = token()
+    expect((await ask('auth/token/revoke-self', {}, headers)).status).toBe(204)
+    expect((await ask('auth/token/revoke-self', {}, headers)).status).toBe(403)
+  })
 })
 
 describe('startAwsKms', () => {

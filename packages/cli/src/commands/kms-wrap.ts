@@ -20,6 +20,7 @@ export function kmsWrapCommand(): Command {
     .option('--vault-mount <path>', 'of the transit engine (default: transit)')
     .option('--vault-namespace <path>', 'of Vault Enterprise')
     .option('--vault-ca <file>', 'PEM of the authorities to trust')
+    .option('--vault-wrapping-key-sha256 <hex>', "SHA-256 of Vault's wrapping key, learnt by another way (DER)")
     .option(
       '--secret <source>',
       'prompt, stdin, file:/path (mode 0600), fd:N or env:NAME (default: stdin if it is no terminal)',
@@ -37,6 +38,7 @@ again and tried before this says that it is there. Then remove the secret everyw
 
 The envelope holds nothing secret, but whoever may use the KMS key can open it: grant kms:Decrypt to as few as you can, with a
 condition on the encryption context. Vault keeps the key itself: it is imported wrapped under Vault's own RSA key, not exportable.
+A proxy that intercepts TLS could show an RSA key of its own: --vault-wrapping-key-sha256 refuses any but yours.
 
 Examples:
   $ pass aws/secret | hardbound kms wrap --key arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab --encryption-context purpose=sigv4 --out aws.json

@@ -40,7 +40,7 @@ export type KmsFlags = {
 export const VAULT_HELP = `Vault (transit engine)
   --vault <url>          https://host[:port] of a node; several times for several nodes. Redirects are followed to these alone
   --vault-key <name>     name of the transit key
-  --vault-auth <how>     token:file:/path, token:env:VAULT_TOKEN or token:fd:N
+  --vault-auth <how>     token:file:/path, token:env:VAULT_TOKEN or token:fd:N; files of mode 0600
                          approle:<role id>:file:/path (or env:NAME, fd:N: where the secret id is)
                          kubernetes:<role>, or kubernetes:<role>:file:/path of another token of a service account
   --vault-auth-mount <path>  where that method is mounted (default: approle, kubernetes)
@@ -120,6 +120,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   key: '--vault-key',
   name: '--vault-key',
   keyVersion: '--vault-key-version',
+  wrappingKeySha256: '--vault-wrapping-key-sha256',
   endpoint: '--kms-endpoint',
   timeoutMs: '--kms-timeout',
   uri: '--kek',

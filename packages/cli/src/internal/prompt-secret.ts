@@ -1,5 +1,4 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
-import { ReadStream } from 'node:tty'
 import { CliError } from '../cli-error.ts'
 
 const MAX_OCTETS = 4096
@@ -10,20 +9,22 @@ const MAX_OCTETS = 4096
  * @returns Octets that the caller zeroes.
  * @throws {CliError} where there is no terminal.
  */
-export function promptSecret(name: string): Promise<Buffer> {
+export async function promptSecret(name: string): Promise<Buffer> {
+  const { ReadStream } = await import('node:tty') // most secrets come from elsewhere, and commands want to start fast
   let terminal: number
   try {
     terminal = openSync('/dev/tty', 'r+')
   } catch (cause) {
-    return Promise.reject(new CliError(`${name}: there is no terminal to ask on`, { cause }))
+    throw new CliError(`${name}: there is no terminal to ask on`, { cause })
   }
   const stream = new ReadStream(terminal)
   try {
     stream.setRawMode(true)
     writeSync(terminal, `${name}: `)
-    return Promise.resolve(readLine(terminal))
+    return readLine(terminal)
   } catch (cause) {
-    return Promise.reject(cause instanceof CliError ? cause : new CliError(`${name}: the terminal failed`, { cause }))
+    if (cause instanceof CliError) throw cause
+    throw new CliError(`${name}: the terminal failed`, { cause })
   } finally {
     stream.setRawMode(false)
     writeSync(terminal, '\n')

@@ -36,6 +36,7 @@ export interface KmsWrapOptions {
   readonly vaultMount?: string
   readonly vaultNamespace?: string
   readonly vaultCa?: string
+  readonly vaultWrappingKeySha256?: string
   readonly secret?: string
   readonly anySecret?: boolean
   readonly accessKeyId?: string
@@ -128,7 +129,7 @@ async function importer(options: KmsWrapOptions, flags: KmsFlags): Promise<(key:
   if (options.vaultAuth?.endsWith(':stdin') === true) throw usageError('--vault-auth can not be stdin')
   const init = { timeoutMs: 10_000, ...(await vaultInitOf(flags)) }
   return async (key) => {
-    await importVaultKey({ ...init, name, key })
+    await importVaultKey({ ...init, name, key, ...given('wrappingKeySha256', options.vaultWrappingKeySha256) })
     const {
       vault,
       'vault-auth-mount': authMount,

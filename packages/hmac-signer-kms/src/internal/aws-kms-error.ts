@@ -1,4 +1,5 @@
 import { HmacBackendError, type HmacBackendErrorCode } from '@hardbound/sigv4-hmac/backend'
+import { isCertificateCode } from './checks.ts'
 
 /** AWS's names, https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html and CommonErrors.html */
 const CODES: Readonly<Record<string, HmacBackendErrorCode>> = {
@@ -37,6 +38,8 @@ export function awsKmsError(cause: unknown, keyId: string): HmacBackendError {
     $metadata?.requestId !== undefined && /^[\w-]{1,64}$/.test($metadata.requestId)
       ? `, request ${$metadata.requestId}`
       : ''
+  if (typeof code === 'string' && isCertificateCode(code))
+    return new HmacBackendError('ERR_HMAC_UNTRUSTED', `kms: ${keyId}: the certificate (${label})`)
   // Throttling, failures inside the service, and everything of the network.
   const status = $metadata?.httpStatusCode ?? 0
   const fallback =

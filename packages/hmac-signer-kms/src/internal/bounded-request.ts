@@ -1,6 +1,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { HmacBackendError } from '@hardbound/sigv4-hmac/backend'
+import { isCertificateCode } from './checks.ts'
 
 const MAX_BODY_OCTETS = 65_536
 
@@ -72,13 +73,11 @@ async function readAnswer(res: IncomingMessage, req: ClientRequest): Promise<Htt
   return { status: res.statusCode ?? 0, location: res.headers.location, body: Buffer.concat(chunks).toString('utf8') }
 }
 
-const UNTRUSTED = /CERT|ISSUER|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME|HOSTNAME/
-
 function networkError(host: string, cause: unknown): HmacBackendError {
   const raw = cause instanceof Error && 'code' in cause ? String(cause.code) : 'ECONNRESET'
   const code = /^\w{1,64}$/.test(raw) ? raw : 'error'
   if (code.startsWith('HPE_')) return new HmacBackendError('ERR_HMAC_RESPONSE', `vault: ${host}: not HTTP (${code})`)
-  if (UNTRUSTED.test(code))
+  if (isCertificateCode(code))
     return new HmacBackendError('ERR_HMAC_UNTRUSTED', `vault: ${host}: its certificate (${code})`)
   return new HmacBackendError('ERR_HMAC_UNAVAILABLE', `vault: ${host}: no connection (${code})`)
 }

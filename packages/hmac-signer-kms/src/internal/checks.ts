@@ -28,6 +28,10 @@ export function originOf(option: string, value: string, allowPlaintext: boolean)
   return url
 }
 
+/** Node's codes for certificates that do not verify. */
+export const isCertificateCode = (code: string): boolean =>
+  /CERT|ISSUER|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME|HOSTNAME/.test(code)
+
 /** Base64 with padding, as `Buffer` writes it. @returns `undefined` for anything else. */
 export function fromBase64(text: unknown): Buffer | undefined {
   if (typeof text !== 'string') return undefined

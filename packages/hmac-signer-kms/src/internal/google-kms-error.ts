@@ -1,5 +1,5 @@
 import { HmacBackendError, type HmacBackendErrorCode } from '@hardbound/sigv4-hmac/backend'
-import { isObject, parseObject } from './checks.ts'
+import { isCertificateCode, isObject, parseObject } from './checks.ts'
 
 /** Canonical codes, https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
 const CODES: Readonly<Record<string, readonly [number: number, code: HmacBackendErrorCode]>> = {
@@ -27,6 +27,7 @@ export function googleKmsError(cause: unknown, keyName: string): HmacBackendErro
   if (text.includes('Could not load the default credentials')) {
     return fail('no Application Default Credentials', 'ERR_HMAC_DENIED')
   }
+  if (typeof code === 'string' && isCertificateCode(code)) return fail('the certificate', 'ERR_HMAC_UNTRUSTED')
   // An HTTP status without one of the names above: what the token endpoint, or a proxy, said.
   const http = isObject(response) || (typeof code === 'number' && code >= 400) ? Number(code) : 0
   if (http >= 400 && http < 500 && http !== 429) return fail(`login refused: HTTP ${http}`, 'ERR_HMAC_DENIED')

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { checkKnownAnswer, type HmacBackend } from '@hardbound/sigv4-hmac/backend'
+import { checkKnownAnswer, forgetSigningKeys, type HmacBackend } from '@hardbound/sigv4-hmac/backend'
 import { asBackendError, createCallQueue } from './call-queue.ts'
 import { assertInteger, assertLimits } from './checks.ts'
 import { type CachePolicy, createSecretUse } from './secret-use.ts'
@@ -39,6 +39,7 @@ export async function openLocalBackend(
       return key
     } catch (cause) {
       key.fill(0)
+      forgetSigningKeys(backend) // they are another key's than the one that answers now
       throw cause
     }
   }
@@ -55,6 +56,7 @@ export async function openLocalBackend(
     close() {
       queue.close()
       secret.close()
+      forgetSigningKeys(backend)
       closing ??= release()
       return closing
     },

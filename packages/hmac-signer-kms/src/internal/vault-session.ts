@@ -11,7 +11,10 @@ export interface VaultSession {
   token(): Promise<string>
   /** After Vault refused `stale`. @returns Another token, or `undefined` where there is none to be had. */
   replace(stale: string): Promise<string | undefined>
-  close(): void
+  /** `token` has been of use, so if it is refused later, another may be, too. */
+  worked(token: string): void
+  /** Revokes the tokens of its own logins, where Vault answers soon. Never fails. A second call does nothing. */
+  close(): Promise<void>
 }
 
 interface Lease {
@@ -24,6 +27,8 @@ interface Lease {
 
 /** A login that young is not repeated: it is the policy that refuses, not the token. */
 const YOUNG_MS = 10_000
+/** More than that nobody waits for a revocation. */
+const REVOKE_MS = 1000
 
 export function createVaultSession(o: {
   client: VaultClient
@@ -36,14 +41,19 @@ export function createVaultSession(o: {
   let lease: Lease | undefined
   let pending: Promise<Lease> | undefined
   let refused: string | undefined
+  let proven: string | undefined
+  let closed: Promise<void> | undefined
+  /** Tokens of our own logins, and when they end. */
+  const own = new Map<string, number>()
 
   /** Shared by all callers, so no caller's signal ends it. */
-  function once(work: (signal: AbortSignal) => Promise<Lease>): Promise<Lease> {
+  function once(work: (signal: AbortSignal) => Promise<Lease>, limitMs = timeoutMs): Promise<Lease> {
     if (pending !== undefined) return pending
-    const { signal, release } = deadline(closing.signal, timeoutMs)
+    const { signal, release } = deadline(closing.signal, limitMs)
     pending = work(signal)
       .then((it) => {
         lease = it
+        if (own.has(it.token)) own.set(it.token, it.expiresAtMs)
         return it
       })
       .finally(() => {
@@ -63,7 +73,11 @@ export function createVaultSession(o: {
     const mark = hash('sha256', JSON.stringify(credential))
     if (mark === refused) throw new HmacBackendError('ERR_HMAC_DENIED', 'vault: this login was refused before')
     try {
-      return leaseOf(await client.ask({ method: 'POST', path: credential.path, body: credential.body, signal }))
+      const { path, body } = credential
+      const granted = leaseOf(await client.ask({ method: 'POST', path, body, signal }))
+      for (const [token, endMs] of own) if (endMs <= clock()) own.delete(token)
+      own.set(granted.token, granted.expiresAtMs)
+      return granted
     } catch (cause) {
       // 400 and 403; a mount or namespace that is not there says nothing of the credential.
       if (!(cause instanceof HmacBackendError) || !/\(HTTP 40[03]\)$/.test(cause.message)) throw cause
@@ -121,24 +135,46 @@ export function createVaultSession(o: {
     return lasting(granted.client_token, granted.lease_duration, granted.renewable)
   }
 
+  async function end(): Promise<void> {
+    closing.abort()
+    await pending?.catch(() => undefined) // it may just have logged in
+    lease = undefined
+    const { signal, release } = deadline(new AbortController().signal, Math.min(timeoutMs, REVOKE_MS))
+    const tokens = [...own].filter(([, endMs]) => endMs > clock()).map(([token]) => token)
+    const path = 'auth/token/revoke-self'
+    await Promise.allSettled(tokens.map((token) => client.ask({ method: 'POST', path, body: {}, token, signal })))
+    own.clear()
+    release()
+  }
+
   return {
     async token() {
       const current = lease
       const now = clock()
       if (current === undefined || now >= current.expiresAtMs) return (await once(acquire)).token
       if (now < current.renewAtMs) return current.token
-      return (await once((signal) => refresh(current, signal))).token
+      // The old token is still good, so this may not use up the time of the call itself.
+      return (await once((signal) => refresh(current, signal), timeoutMs / 3)).token
     },
     async replace(stale) {
       if (lease !== undefined && lease.token !== stale) return lease.token // another caller was faster
       if (!canReplace(auth)) return undefined
-      if (lease !== undefined && !('tokenFile' in auth) && clock() - lease.sinceMs < YOUNG_MS) return undefined
+      if (lease !== undefined && !('tokenFile' in auth)) {
+        if (clock() - lease.sinceMs < YOUNG_MS) return undefined
+        if (proven !== lease.token) {
+          lease = { ...lease, renewable: false } // a login when its time is over, not before
+          return undefined
+        }
+      }
       const { token } = await once(acquire)
       return token === stale ? undefined : token
     },
+    worked(token) {
+      proven = token
+    },
     close() {
-      closing.abort()
-      lease = undefined
+      closed ??= end()
+      return closed
     },
   }
 }

@@ -78,6 +78,10 @@ export async function startVault({ tls, now = Date.now }: VaultOptions = {}): Pr
       tokens.renew(token)
       return { auth: authOf(token, now()) }
     }
+    if (path === 'auth/token/revoke-self' && req.method !== 'GET') {
+      tokens.revoke(token.token)
+      return undefined
+    }
     const mount = [...mountsOf(path)].find(hasMount)
     if (mount === undefined) throw refusal(404, 'no handler for route: route entry not found')
     const inside = path.slice(mount.length + 1)
