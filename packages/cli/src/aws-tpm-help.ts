@@ -29,6 +29,6 @@ Example, in ~/.aws/config:
   region = eu-west-1
   credential_process = hardbound aws tpm --tpm /dev/tpmrm0 --key /etc/hardbound/aws.pem --key-auth file:/etc/hardbound/password --access-key-id AKIAIOSFODNN7EXAMPLE --region eu-west-1
 
-A wrong password counts towards the TPM's lockout each time that a tool runs this.
+A wrong password counts towards the TPM's lockout each time that a tool runs this; the last try before it is never used.
 Exit codes: 0 ok, 1 failed or denied, 2 used wrongly.
 `

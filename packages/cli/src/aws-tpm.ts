@@ -1,7 +1,7 @@
 import { openTpmHmac } from '@hardbound/hmac-signer-tpm'
 import { fromHmac } from '@hardbound/sigv4-hmac'
-import type { HmacBackend } from '@hardbound/sigv4-hmac/backend'
 import { AWS_TPM_HELP } from './aws-tpm-help.ts'
+import { backendOnUse } from './internal/backend-on-use.ts'
 import { help, parseFlags } from './internal/flags.ts'
 import { runProcessCredential } from './internal/process-credential.ts'
 import { SESSION_OPTIONS, sessionInitOf, withFlagNames } from './internal/session-flags.ts'
@@ -11,26 +11,21 @@ const parse = (args: string[]) => parseFlags(args, { ...TPM_OPTIONS, ...SESSION_
 
 async function provide(flags: ReturnType<typeof parse>) {
   const init = openInitOf(flags)
-  let backend: Promise<HmacBackend> | undefined
-  const open = () =>
+  const backend = backendOnUse('tpm', () =>
     withPasswords(flags, ['key-auth', 'parent-auth'], (passwords) => openTpmHmac({ ...init, ...passwords })).catch(
       tpmFlagsError,
-    )
-  const onUse: HmacBackend = {
-    name: 'tpm',
-    // Only when all flags are known to be right: a password is not tried in vain.
-    async hmacSha256(message, options) {
-      backend ??= open()
-      return (await backend).hmacSha256(message, options)
-    },
-    close: async () => (await backend)?.close(),
-  }
-  const provider = withFlagNames(() => fromHmac({ ...sessionInitOf(flags), backend: onUse }))
+    ),
+  )
+  const provider = withFlagNames(() => fromHmac({ ...sessionInitOf(flags), backend }))
   try {
     return await provider()
   } finally {
-    await onUse.close().catch(() => undefined) // it did not open, which `provider` has said
+    void backend.close() // a TPM that hangs is not waited for with what there is to say
   }
 }
 
-void runProcessCredential({ command: 'hardbound aws tpm', help: AWS_TPM_HELP, parse, provide }, process.argv.slice(4))
+const credential = { command: 'hardbound aws tpm', help: AWS_TPM_HELP, parse, provide }
+void runProcessCredential(credential, process.argv.slice(4)).then(() => {
+  // A device that does not answer keeps its thread, and even process.exit() waits for that; AWS tools would wait for ever.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1_000).unref()
+})

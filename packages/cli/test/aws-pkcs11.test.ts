@@ -47,10 +47,10 @@ const awsCli = (...args: string[]) =>
   })
 
 /** Our own command, with a key of this token unless told otherwise. */
-function awsPkcs11(more: readonly string[] = [], command = COMMAND) {
+function awsPkcs11(more: readonly string[] = [], command = COMMAND, env = {}) {
   const session = ['--access-key-id', USER.accessKeyId, '--region', 'eu-west-1', '--sts-endpoint', aws.endpoint]
   const args = ['aws', 'pkcs11', '--uri', softHsm.uri('aws'), ...session, ...more]
-  return runProcess(process.execPath, [command, ...args], { PATH: '/usr/bin:/bin', ...softHsm.env })
+  return runProcess(process.execPath, [command, ...args], { PATH: '/usr/bin:/bin', ...softHsm.env, ...env })
 }
 
 describe('the AWS CLI with hardbound aws pkcs11 as its credential_process', () => {
@@ -125,6 +125,16 @@ describe('hardbound aws pkcs11', () => {
     expect(outcome.stderr).toMatch(
       /^hardbound aws pkcs11: .*pkcs11js is not installed.*npm install pkcs11js@2 \[ERR_HMAC_MODULE\]\n$/,
     )
+    // M14: nor is one taken from where the environment says.
+    const marker = join(folder.path, 'loaded')
+    for (const where of ['named', join('home', '.node_modules')]) {
+      await mkdir(join(folder.path, where, 'pkcs11js'), { recursive: true })
+      const code = `require('fs').writeFileSync(${JSON.stringify(marker)}, '')`
+      await writeFile(join(folder.path, where, 'pkcs11js', 'index.js'), code)
+    }
+    const env = { NODE_PATH: join(folder.path, 'named'), HOME: join(folder.path, 'home') }
+    const named = await awsPkcs11([], join(alone, 'bin', 'hardbound.cjs'), env)
+    expect({ stderr: named.stderr, loaded: existsSync(marker) }).toEqual({ stderr: outcome.stderr, loaded: false })
     expect(await awsPkcs11(['--help'], join(alone, 'bin', 'hardbound.cjs'))).toMatchObject({ code: 0, stderr: '' })
   })
 
@@ -145,6 +155,10 @@ describe('hardbound aws pkcs11', () => {
     ['a URI that is none', ['--uri', 'pkcs11:a'], 2, '--uri'],
     ['a URI without a key', ['--uri', 'pkcs11:token=a'], 2, '--uri'],
     ['M13 a PIN in the URI', ['--uri', 'pkcs11:object=a?pin-value=1234'], 2, 'must not hold the PIN'],
+    ['M13 a PIN in the path of the URI', ['--uri', 'pkcs11:object=a;pin-value=1234'], 2, 'pin-source'],
+    ['M13 a PIN in the URI, in capitals', ['--uri', 'pkcs11:object=a?PIN-VALUE=1234'], 2, 'pin-source'],
+    ['M13 a PIN in the URI by another name', ['--uri', 'pkcs11:object=a?pin=1234'], 2, 'pin-source'],
+    ['M14 a relative place for modules', ['--allow-module', 'lib'], 2, '--allow-module'],
     ['M13 a PIN as an argument', ['--pin', '1234'], 2, 'never arguments'],
     ['a duration that is too short, before any PIN is read', ['--duration', '1', '--pin', 'fd:99'], 2, 'duration'],
     ['an unknown flag', ['--slot', '0'], 2, '--slot'],

@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { startAws, type TestAws } from '@hardbound/testkit'
 import { startSwtpm, type TestSwtpm } from '@hardbound/testkit/hardware'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
@@ -119,5 +122,29 @@ describe('hardbound aws tpm', () => {
     expect(stderr).toMatch(/^hardbound aws tpm: [^\n]+\n$/)
     expect(stderr).toContain(why)
     expect(stderr).not.toContain('horse')
+  })
+  it('M06 says so and ends, where a TPM has no room for anything', async () => {
+    const path = `${folder.path}/full.sock`
+    const full = createServer((client) =>
+      client.on('error', () => {}).on('data', () => client.write(Buffer.from('80010000000a00000902', 'hex'))),
+    )
+    await new Promise<void>((resolve) => full.listen({ path }, resolve))
+    const { code, stdout, stderr } = await awsTpm('--tpm', `unix:${path}`)
+    await new Promise((resolve) => full.close(resolve))
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toContain('ERR_HMAC_UNAVAILABLE')
+  })
+  it('M05 says so and ends, where a device never answers', async () => {
+    // A terminal at which nobody types takes what is written, and a read of it never returns.
+    const terminal = spawn('script', ['-qec', 'stty raw -echo; tty; exec sleep 20', '/dev/null'])
+    const [first] = (await once(terminal.stdout, 'data')) as [Buffer]
+    const path = /\/dev\/pts\/\d+/.exec(first.toString())?.[0] ?? ''
+    const started = performance.now()
+    const { code, stdout, stderr } = await awsTpm('--tpm', path, '--tpm-timeout', '1')
+    terminal.kill('SIGKILL')
+    await once(terminal, 'exit')
+    expect({ code: code === 0, stdout }).toEqual({ code: false, stdout: '' })
+    expect(stderr).toMatch(/^hardbound aws tpm: [^\n]+\[ERR_HMAC_TIMEOUT\]\n$/)
+    expect(performance.now() - started).toBeLessThan(5_000)
   })
 })

@@ -1,6 +1,11 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { hardbound, USER } from './helpers.ts'
+import { COMMAND, hardbound, makeFolder, runProcess, USER } from './helpers.ts'
 
 let softHsm: TestSoftHsm
 beforeAll(async () => {
@@ -28,6 +33,30 @@ describe('hardbound pkcs11 list', () => {
       expect.stringMatching(new RegExp(`^hardbound  ${softHsm.serial} +SoftHSM project +SoftHSM v2 +ok$`)),
       expect.stringMatching(/^other /),
     ])
+  })
+
+  it("M14 has p11-kit read no user's configuration, which could name any module", async () => {
+    const folder = await makeFolder()
+    const [marker, source, library] = ['loaded', 'evil.c', 'evil.so'].map((it) => join(folder.path, it))
+    await mkdir(join(folder.path, 'pkcs11', 'modules'), { recursive: true })
+    await writeFile(join(folder.path, 'pkcs11', 'modules', 'evil.module'), `module: ${library}\n`)
+    const code = '#include <fcntl.h>\n__attribute__((constructor)) static void f(void) { open(MARKER, O_CREAT, 0600); }'
+    await writeFile(source!, code)
+    await promisify(execFile)('cc', ['-shared', '-fPIC', '-w', `-DMARKER="${marker}"`, '-o', library!, source!])
+    // p11-kit never reads root's.
+    const as = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
+    await promisify(execFile)('chmod', ['-R', 'a+rwX', folder.path])
+    const run = async (...command: string[]) => {
+      const [file = '', ...args] = [...as, ...command]
+      const { code, stderr } = await runProcess(file, args, {
+        PATH: process.env.PATH ?? '',
+        XDG_CONFIG_HOME: folder.path,
+      })
+      return { code, stderr, loaded: existsSync(marker!) }
+    }
+    expect(await run(process.execPath, COMMAND, 'pkcs11', 'list')).toEqual({ code: 0, stderr: '', loaded: false })
+    expect(await run('p11-kit', 'list-modules')).toMatchObject({ loaded: true }) // it would have
+    await folder.remove()
   })
 
   it('lists what matches, as JSON', async () => {

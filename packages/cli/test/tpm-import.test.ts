@@ -105,7 +105,7 @@ describe('hardbound tpm import', () => {
   it('does not write over a file', async () => {
     const out = await folder.write('there.pem', 'precious')
     const { code, stderr } = await tpmImport(['--out', out])
-    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('exists already') })
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('is there already') })
     expect(await readFile(out, 'utf8')).toBe('precious')
   })
 })

@@ -1,12 +1,13 @@
 import { createHmac } from 'node:crypto'
-import { type HmacBackend, knownAnswer } from '@hardbound/sigv4-hmac/backend'
+import { checkKnownAnswer, type HmacBackend, HmacBackendError, knownAnswer } from '@hardbound/sigv4-hmac/backend'
 import { encodePublic, type ObjectHandle, type PublicArea, type Tpm } from '@hardbound/tpm2'
 import { create, evictControl, flushContext, hmacKeyTemplate, load } from '@hardbound/tpm2/commands'
 import { writeKeyFile } from '@hardbound/tpm2/key-file'
 import { openDevice } from './internal/device.ts'
+import { asBackend } from './internal/enrolled-key.ts'
 import { createGate, type Gate } from './internal/gate.ts'
 import { withParent } from './internal/parent.ts'
-import { pcrPolicy } from './internal/policy.ts'
+import { type Plan, pcrPolicy } from './internal/policy.ts'
 import { type Protection, protect } from './internal/protection.ts'
 import { isPersistent, type Settings, settingsOf } from './internal/settings.ts'
 import { using } from './internal/using.ts'
@@ -44,7 +45,7 @@ export interface ImportedTpmHmacKey {
 
 /**
  * Puts a secret into a TPM, from where it never comes out: `fixedTPM`, for signing alone, bound to its password and PCRs. It is tried
- * before this returns; a handle whose key does not answer as it should is given back.
+ * before it is kept, and again from where it is kept; a handle whose key does not answer as it should is given back, or named.
  *
  * Without `sessionEncryption` the secret crosses the bus in clear, once.
  *
@@ -62,13 +63,18 @@ export async function importTpmHmacKey(init: ImportTpmHmacKeyInit): Promise<Impo
     const device = await openDevice(init, timeoutMs)
     gate = createGate(device, { timeoutMs, maxWaiting: 1 })
     const enrolling = { ...init, ownerAuth }
-    const { pem, key } = await gate.alone((tpm) => enrol(tpm, enrolling, settings))
+    const { pem, key } = await gate.alone((tpm) => enrol(tpm, enrolling, settings, expected))
     const where = persistentHandle === undefined ? { pem } : { handle: persistentHandle }
     try {
       const backend = await openTpmHmac({ ...init, tpm: device.tpm, key: where, knownAnswer: expected, timeoutMs })
       await backend.close()
     } catch (error) {
-      if (persistentHandle !== undefined) await gate.alone((tpm) => giveBack(tpm, key, enrolling, settings))
+      if (persistentHandle === undefined) throw error
+      await gate
+        .alone((tpm) => giveBack(tpm, key, enrolling, settings))
+        .catch(() => {
+          throw stillThere(error, persistentHandle)
+        })
       throw error
     }
     return { ...where, name: Buffer.from(key.name).toString('hex'), knownAnswer: expected }
@@ -80,10 +86,10 @@ export async function importTpmHmacKey(init: ImportTpmHmacKeyInit): Promise<Impo
 }
 
 /** Makes the key, and keeps it where that was asked for. */
-async function enrol(tpm: Tpm, init: ImportTpmHmacKeyInit, settings: Settings) {
+async function enrol(tpm: Tpm, init: ImportTpmHmacKeyInit, settings: Settings, expected: string) {
   const protection = await protect(tpm, settings.encryption)
   const { sessions } = protection
-  const template = await templateFor(tpm, init, settings)
+  const template = await templateFor(tpm, init, settings, protection)
   const handle = settings.ekParent
     ? ENDORSEMENT
     : init.parent === undefined || init.parent === 'owner'
@@ -102,6 +108,9 @@ async function enrol(tpm: Tpm, init: ImportTpmHmacKeyInit, settings: Settings) {
       ...(init.description !== undefined && { description: init.description }),
     })
     const key = await using(tpm, await parent.authorize(), (auth) => load(tpm, { parent, auth, ...made, sessions }))
+    // Before it is kept: nothing is left behind of a key that can't be used.
+    const use = { key: { public: made.public, at: key }, plan: planOf(settings), settings, protection }
+    await checkKnownAnswer(asBackend(tpm, use), expected)
     await keep(tpm, key, init, protection)
     await flushContext(tpm, key)
     return { pem, key }
@@ -125,13 +134,29 @@ async function giveBack(
   await keep(tpm, { handle, name: key.name }, init, await protect(tpm, encryption))
 }
 
+/** The first error is the one to know of, and that there is something to clean up. */
+function stillThere(error: unknown, handle: number): unknown {
+  if (!(error instanceof HmacBackendError)) return error
+  const message = `${error.message}; the key is still at 0x${handle.toString(16)}, as it could not be removed`
+  return new HmacBackendError(error.code, message, { cause: error })
+}
+
+/** How keys of {@link templateFor} are authorised. */
+const planOf = ({ pcrs, keyAuth }: Settings): Plan =>
+  pcrs === undefined ? { kind: 'password' } : { kind: 'policy', pcrs, authValue: keyAuth.length > 0, or: undefined }
+
 /** Signs, never leaves this TPM; with PCRs only by its policy, also for changes to itself. */
-async function templateFor(tpm: Tpm, init: ImportTpmHmacKeyInit, { pcrs, keyAuth }: Settings): Promise<PublicArea> {
+async function templateFor(
+  tpm: Tpm,
+  init: ImportTpmHmacKeyInit,
+  { pcrs, keyAuth }: Settings,
+  protection: Protection,
+): Promise<PublicArea> {
   const noDA = init.noDictionaryAttackProtection === true ? (['noDA'] as const) : []
   if (pcrs === undefined) {
     return hmacKeyTemplate({ attributes: ['fixedTPM', 'fixedParent', 'userWithAuth', 'sign', ...noDA] })
   }
-  const policy = await pcrPolicy(tpm, pcrs)
+  const policy = await pcrPolicy(tpm, pcrs, protection)
   return hmacKeyTemplate({
     attributes: ['fixedTPM', 'fixedParent', 'adminWithPolicy', 'sign', ...noDA],
     authPolicy: (keyAuth.length > 0 ? policy.authValue() : policy).digest,

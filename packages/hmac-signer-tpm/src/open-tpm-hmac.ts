@@ -1,4 +1,4 @@
-import { assertKnownAnswer, type HmacBackend } from '@hardbound/sigv4-hmac/backend'
+import { assertKnownAnswer, forgetSigningKeys, type HmacBackend } from '@hardbound/sigv4-hmac/backend'
 import type { CallLimits } from './internal/calls.ts'
 import { openDevice } from './internal/device.ts'
 import { enrolledKey } from './internal/enrolled-key.ts'
@@ -14,7 +14,7 @@ export interface OpenTpmHmacInit extends TpmOptions, KeyAuthOptions, ParentOptio
   readonly key: { readonly handle: number } | { readonly pem: string }
   /** What the key answered when it was enrolled: 32 hexadecimal digits. Without it, what it answers first. */
   readonly knownAnswer?: string
-  /** For one HMAC, waiting included. Default: 5,000; 30,000 where each one has a primary key made first. */
+  /** For one HMAC, waiting included; before the first, as long to reach the TPM. Default: 5,000; 30,000 where each one has a primary key made first. */
   readonly timeoutMs?: number
   /** Callers that may wait. Default: 256. */
   readonly maxWaiting?: number
@@ -36,17 +36,14 @@ export async function openTpmHmac(init: OpenTpmHmacInit): Promise<HmacBackend> {
     settings.wipe()
     throw error
   })
-  const gate = createGate(device, limits)
+  const gate = createGate(device, limits, () => forgetSigningKeys(backend))
   const close = async () => {
     await gate.close()
     settings.wipe()
+    forgetSigningKeys(backend)
   }
   const ready = enrolledKey(source, settings, init.knownAnswer)
-  await gate.alone(ready).catch(async (error: unknown) => {
-    await close()
-    throw error
-  })
-  return {
+  const backend: HmacBackend = {
     name: 'tpm',
     async hmacSha256(message, options) {
       const copy = new Uint8Array(message)
@@ -54,6 +51,11 @@ export async function openTpmHmac(init: OpenTpmHmacInit): Promise<HmacBackend> {
     },
     close,
   }
+  await gate.alone(ready).catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
+  return backend
 }
 
 function limitsOf({ key, knownAnswer: expected, ...init }: OpenTpmHmacInit): CallLimits {

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { importTpmHmacKey, openTpmHmac, readTpmKeyName, type SaltKey } from '../src/index.ts'
-import { type Lab, PASSWORD, SECRET, startLab } from './lab.ts'
+import { CC, type Lab, PASSWORD, SECRET, startLab } from './lab.ts'
 
 const DAY = Buffer.from('20150830')
 const PARENT_PASSWORD = Buffer.from('endorsement pass')
@@ -42,11 +42,24 @@ async function crossed(encryption: { name: string; key: SaltKey } | undefined): 
     .map(([name]) => name)
 }
 
+/** TPM2_StartAuthSession: after the handles, nonceCaller and encryptedSalt. */
+function sessionKindAt(command: Uint8Array): number {
+  const octets = Buffer.from(command)
+  const salt = 20 + octets.readUInt16BE(18)
+  return salt + 2 + octets.readUInt16BE(salt)
+}
+
 describe('what can be read on the bus, from enrolment to signing', () => {
   it('M17 is nothing, with session encryption', async () => {
     const key = 0x81010050
     const name = await readTpmKeyName({ tpm: lab.proxy.address, key })
     expect(await crossed({ name, key })).toEqual([])
+    // Of no session can its key be known: each is salted, policy sessions included, whose HMACs may be made with the password.
+    const sessions = lab.proxy.exchanges.filter(({ commandCode }) => commandCode === CC.startAuthSession)
+    const saltKeys = sessions.map(({ command }) => Buffer.from(command).readUInt32BE(10))
+    const kinds = sessions.map(({ command }) => command[sessionKindAt(command)])
+    expect(new Set(saltKeys)).toEqual(new Set([key]))
+    expect(new Set(kinds)).toEqual(new Set([0, 1])) // TPM_SE_HMAC, TPM_SE_POLICY
   })
   it('M17 is everything, without', async () => {
     expect(await crossed(undefined)).toEqual(Object.keys(CANARIES))

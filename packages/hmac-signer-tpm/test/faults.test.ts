@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { createHmacSigner } from '@hardbound/sigv4-hmac'
 import type { HmacBackend } from '@hardbound/sigv4-hmac/backend'
 import { startSwtpm } from '@hardbound/testkit/hardware'
 import { openTpm, openTransport } from '@hardbound/tpm2'
@@ -53,16 +54,113 @@ describe('wrong password', () => {
     expect(await commands(() => expect(tagOf(backend)).rejects.toEqual(isCode('ERR_HMAC_DENIED')))).toBe(0)
     expect(await lab.lockoutCounter()).toBe(before + 1)
   })
-  it('M03 is one try at open as well, and the lockout is told apart', async () => {
-    const wrong = { key: { handle: LOCKED }, keyAuth: PASSWORD } // it is the other one by now
+  it('M03 is one try at open as well', async () => {
     const before = await lab.lockoutCounter()
-    await expect(open(wrong)).rejects.toEqual(isCode('ERR_HMAC_DENIED'))
+    // It is the other one by now.
+    await expect(open({ key: { handle: LOCKED }, keyAuth: PASSWORD })).rejects.toEqual(isCode('ERR_HMAC_DENIED'))
     expect(await lab.lockoutCounter()).toBe(before + 1)
-    await expect(open(wrong)).rejects.toEqual(isCode('ERR_HMAC_DENIED'))
-    await expect(open({ ...wrong, keyAuth: WRONG })).rejects.toEqual(isCode('ERR_HMAC_LOCKED'))
-
     await lab.tool('tpm2_dictionarylockout', '--clear-lockout')
-    expect(await tagOf(await open({ ...wrong, keyAuth: WRONG }))).toBe(RIGHT)
+  })
+  describe('M03 of a program that is started over and over', () => {
+    const [right, wrong] = [
+      { key: { handle: LOCKED }, keyAuth: WRONG },
+      { key: { handle: LOCKED }, keyAuth: PASSWORD },
+    ]
+    const setMost = (tries: number) =>
+      lab.tool('tpm2_dictionarylockout', '-s', '-n', `${tries}`, '-t', '1000', '-l', '1000')
+    afterAll(() => setMost(3))
+    afterEach(() => lab.tool('tpm2_dictionarylockout', '--clear-lockout'))
+
+    it.each([
+      [2, 1],
+      [3, 2],
+      [5, 4],
+    ])('never locks a TPM that allows %i wrong passwords', async (most, tries) => {
+      await setMost(most)
+      for (let start = 1; start <= tries; start += 1) {
+        expect(await tagOf(await open(right))).toBe(RIGHT) // as long as there is more than one try
+        await expect(open(wrong)).rejects.toEqual(isCode('ERR_HMAC_DENIED'))
+        expect(await lab.lockoutCounter()).toBe(start)
+      }
+      for (const init of [wrong, wrong, { key: { handle: LOCKED } }, right]) {
+        await expect(open(init)).rejects.toEqual(isCode('ERR_HMAC_LOCKED'))
+      }
+      expect(await lab.lockoutCounter()).toBe(tries)
+      await lab.tool('tpm2_dictionarylockout', '--clear-lockout')
+      expect(await tagOf(await open(right))).toBe(RIGHT)
+    })
+    it('lets the right one through where there is only one try', async () => {
+      await setMost(1)
+      expect(await tagOf(await open(right))).toBe(RIGHT)
+      await expect(open(wrong)).rejects.toEqual(isCode('ERR_HMAC_DENIED'))
+      await expect(open(right)).rejects.toEqual(isCode('ERR_HMAC_LOCKED'))
+    })
+    it('tells a lockout that comes later apart', async () => {
+      await setMost(3)
+      const backend = await open(right)
+      for (let tries = 0; tries < 3; tries += 1) {
+        await lab.bareTool('tpm2_hmac', '-c', '0x81010002', '-p', 'x', '/dev/null').catch(() => undefined)
+      }
+      await expect(tagOf(backend)).rejects.toEqual(isCode('ERR_HMAC_LOCKED'))
+      await lab.tool('tpm2_dictionarylockout', '--clear-lockout')
+      expect(await tagOf(backend)).toBe(RIGHT)
+    })
+    it('asks for what counts alone, and at open alone', async () => {
+      await setMost(2)
+      await expect(open(wrong)).rejects.toEqual(isCode('ERR_HMAC_DENIED'))
+      const init = { tpm: lab.proxy.address, secret: SECRET, keyAuth: PASSWORD }
+      const { pem = '' } = await importTpmHmacKey({ ...init, noDictionaryAttackProtection: true })
+      expect(await tagOf(await open({ key: { pem }, keyAuth: PASSWORD }))).toBe(RIGHT)
+      await lab.tool('tpm2_dictionarylockout', '--clear-lockout')
+      const backend = await open(right)
+      expect(await commands(() => tagOf(backend))).toBe(1)
+    })
+    it('counts the password of a persistent parent as well', async () => {
+      await setMost(2)
+      await lab.bareTool('tpm2_createprimary', '-Q', '-C', 'o', '-G', 'ecc', '-p', 'parentpw', '-c', 'p.ctx')
+      await lab.tool('tpm2_evictcontrol', '-Q', '-C', 'o', '-c', 'p.ctx', '0x8100000a')
+      const parentAuth = Buffer.from('parentpw')
+      const init = { tpm: lab.proxy.address, secret: SECRET, parent: 0x8100000a, noDictionaryAttackProtection: true }
+      const { pem = '' } = await importTpmHmacKey({ ...init, parentAuth })
+      expect(await tagOf(await open({ key: { pem }, parentAuth }))).toBe(RIGHT)
+      await expect(open({ key: { pem }, parentAuth: WRONG })).rejects.toEqual(isCode('ERR_HMAC_DENIED'))
+      for (const tried of [WRONG, parentAuth]) {
+        await expect(open({ key: { pem }, parentAuth: tried })).rejects.toEqual(isCode('ERR_HMAC_LOCKED'))
+      }
+      expect(await lab.lockoutCounter()).toBe(1)
+    })
+  })
+  it.each([
+    ['TPM_RC_AUTH_FAIL, session 1', '98e', 'DENIED'],
+    ['TPM_RC_BAD_AUTH, session 1', '9a2', 'DENIED'],
+    ['TPM_RC_BAD_AUTH, handle 1', '1a2', 'DENIED'],
+    ['TPM_RC_BAD_AUTH, nowhere', '0a2', 'DENIED'],
+    ['TPM_RC_AUTH_FAIL, session 2', 'a8e', 'RESPONSE'],
+    ['TPM_RC_BAD_AUTH, session 2', 'aa2', 'RESPONSE'],
+    ['TPM_RC_BAD_AUTH, session 3', 'ba2', 'RESPONSE'],
+    ['TPM_RC_BAD_AUTH, parameter 1', '1e2', 'RESPONSE'],
+  ])('M03 is what the TPM says of the session that authorises: %s', async (_, rc, code) => {
+    const backend = await open()
+    lab.proxy.fault = ({ commandCode }) =>
+      commandCode === CC.hmac ? { answer: Buffer.from(`80010000000a00000${rc}`, 'hex') } : undefined
+    await expect(tagOf(backend)).rejects.toEqual(isCode(`ERR_HMAC_${code}`))
+    lab.proxy.fault = () => undefined
+    if (code === 'RESPONSE') expect(await tagOf(backend)).toBe(RIGHT)
+    else await expect(tagOf(backend)).rejects.toEqual(isCode('ERR_HMAC_DENIED'))
+  })
+  it('M04 is not a command that was changed on its way, where another session than the authorising one tells', async () => {
+    const key = 'ek-ecc'
+    const sessionEncryption = { name: await readTpmKeyName({ tpm: lab.proxy.address, key }), key } as const
+    const backend = await open({ sessionEncryption })
+    const before = await lab.lockoutCounter()
+    lab.proxy.fault = ({ command, commandCode }) =>
+      commandCode === CC.hmac
+        ? { command: Uint8Array.from(command, (it, at) => (at === command.length - 4 ? it ^ 1 : it)) }
+        : undefined
+    await expect(tagOf(backend)).rejects.toEqual(isCode('ERR_HMAC_RESPONSE'))
+    lab.proxy.fault = () => undefined
+    expect(await tagOf(backend)).toBe(RIGHT)
+    expect(await lab.lockoutCounter()).toBe(before)
   })
   it('is told for the parent too', async () => {
     await lab.tool('tpm2_changeauth', '-c', 'owner', 'ownerpw')
@@ -130,6 +228,9 @@ describe('which key, which TPM', () => {
     await expect(open({ knownAnswer: '00'.repeat(16) })).rejects.toEqual(isCode('ERR_HMAC_KNOWN_ANSWER'))
     for (const knownAnswer of [plainAnswer, undefined]) {
       const backend = await open(knownAnswer === undefined ? {} : { knownAnswer })
+      const init = { backend, accessKeyId: 'AKIAIOSFODNN7EXAMPLE', region: 'eu-west-1', service: 'sts' }
+      const sign = () => createHmacSigner(init).sign({ url: 'https://example.com/' })
+      await sign()
       await lab.tool('tpm2_evictcontrol', '-C', 'o', '-c', '0x81010001')
       const swap = { tpm: lab.proxy.address, persistentHandle: PLAIN }
       await importTpmHmacKey({ ...swap, secret: Buffer.from('another secret') })
@@ -138,6 +239,7 @@ describe('which key, which TPM', () => {
       lab.proxy.fault = () => undefined
       await expect(tagOf(backend)).rejects.toEqual(isCode('ERR_HMAC_KNOWN_ANSWER'))
       expect(await commands(() => expect(tagOf(backend)).rejects.toEqual(isCode('ERR_HMAC_KNOWN_ANSWER')))).toBe(0)
+      await expect(sign()).rejects.toEqual(isCode('ERR_HMAC_KNOWN_ANSWER')) // M22: nor is the key of the day that it gave
       await lab.tool('tpm2_evictcontrol', '-C', 'o', '-c', '0x81010001')
       await importTpmHmacKey({ ...swap, secret: SECRET })
     }
@@ -152,6 +254,28 @@ describe('which key, which TPM', () => {
     await expect(tagOf(backend)).rejects.toEqual(isCode('ERR_HMAC_UNTRUSTED'))
     expect(await commands(() => expect(tagOf(backend)).rejects.toEqual(isCode('ERR_HMAC_UNTRUSTED')))).toBe(0)
     await expect(open({ sessionEncryption })).rejects.toEqual(isCode('ERR_HMAC_UNTRUSTED'))
+    await theirs.stop()
+  })
+  it('M19 the pinned name beside the public area of somebody in between gets no salt', async () => {
+    const sessionEncryption = {
+      name: await readTpmKeyName({ tpm: lab.proxy.address, key: 'srk-rsa' }),
+      key: 'srk-rsa',
+    } as const
+    const theirs = await startSwtpm()
+    lab.proxy.fault = ({ command, commandCode }) =>
+      commandCode === CC.createPrimary
+        ? {
+            response: async (ours) => {
+              const foreign = await ask(theirs.address, command)
+              const area = foreign.subarray(18, 20 + foreign.readUInt16BE(18)) // after header, handle and size
+              return Buffer.concat([ours.subarray(0, 18), area, ours.subarray(18 + area.length)])
+            },
+          }
+        : undefined
+    const from = lab.proxy.exchanges.length
+    await expect(open({ sessionEncryption })).rejects.toEqual(isCode('ERR_HMAC_RESPONSE'))
+    const seen = lab.proxy.exchanges.slice(from).map(({ commandCode }) => commandCode)
+    expect([seen.includes(CC.createPrimary), seen.includes(CC.startAuthSession)]).toEqual([true, false])
     await theirs.stop()
   })
   it('M04 a changed response of an encrypted session is never a MAC', async () => {
@@ -173,6 +297,26 @@ describe('which key, which TPM', () => {
 })
 
 describe('a device that comes and goes', () => {
+  it.each([
+    ['has no room for anything', 0, 'ERR_HMAC_UNAVAILABLE'],
+    ['answers nothing in time', 1_500, 'ERR_HMAC_TIMEOUT'],
+  ])('M06 a TPM that %s keeps nobody', async (_, delay, code) => {
+    const backend = await open({ timeoutMs: 500 })
+    const full = Buffer.from('80010000000a00000902', 'hex')
+    lab.proxy.fault = () => ({ answer: new Promise((resolve) => setTimeout(resolve, delay, full)) })
+    const started = performance.now()
+    const from = lab.proxy.exchanges.length
+    await expect(tagOf(backend)).rejects.toEqual(isCode(code))
+    await backend.close()
+    expect(performance.now() - started).toBeLessThan(2_500)
+    expect(lab.proxy.exchanges.length - from).toBeLessThan(5)
+  })
+  it('M06 a TPM that drips is given up at open when the time is over', async () => {
+    lab.proxy.fault = () => ({ response: (it) => new Promise((resolve) => setTimeout(resolve, 150, it)) })
+    const started = performance.now()
+    await expect(open({ timeoutMs: 300 })).rejects.toEqual(isCode('ERR_HMAC_TIMEOUT'))
+    expect(performance.now() - started).toBeLessThan(1_000)
+  })
   it('M01 says that it is not there', async () => {
     const refused = expect.objectContaining({ code: 'ERR_HMAC_UNAVAILABLE', tryNextLink: true })
     await expect(open({ tpm: '/dev/nonexistent-tpm' })).rejects.toEqual(refused)

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodePublic } from '@hardbound/tpm2'
 import { readKeyFile } from '@hardbound/tpm2/key-file'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { importTpmHmacKey, type OpenTpmHmacInit, openTpmHmac, parsePcrs, readTpmKeyName } from '../src/index.ts'
 import { CC, type Lab, PASSWORD, SECRET, startLab } from './lab.ts'
 
@@ -119,15 +119,66 @@ describe('importTpmHmacKey', () => {
     const pcrs = parsePcrs('16')
     expect(await attributes({ pcrs })).toEqual(['fixedTPM', 'fixedParent', 'adminWithPolicy', 'sign'])
   })
-  it('gives back a handle whose key does not answer as it should', async () => {
-    lab.proxy.fault = ({ commandCode }) =>
-      commandCode === CC.hmac
-        ? { response: (it) => Uint8Array.from(it, (octet, at) => (at === 20 ? octet ^ 1 : octet)) }
-        : undefined
-    const making = importTpmHmacKey({ tpm, secret: SECRET, persistentHandle: 0x81010040 })
-    await expect(making).rejects.toMatchObject({ code: 'ERR_HMAC_KNOWN_ANSWER' })
-    lab.proxy.fault = () => undefined
-    expect(await lab.tool('tpm2_getcap', 'handles-persistent')).not.toContain('0x81010040')
+  describe('M15 a key that does not answer as it should', () => {
+    const persistentHandle = 0x81010040
+    const seen = (code: number) => lab.proxy.exchanges.filter(({ commandCode }) => commandCode === code).length
+    const handles = () => lab.tool('tpm2_getcap', 'handles-persistent')
+    /** From so many HMACs and EvictControls on, they fail. */
+    function failFrom(hmacs: number, evictions: number): void {
+      lab.proxy.exchanges.length = 0
+      lab.proxy.fault = ({ commandCode }) => {
+        if (commandCode === CC.evictControl && seen(CC.evictControl) > evictions) {
+          return { answer: Buffer.from('80010000000a00000101', 'hex') } // TPM_RC_FAILURE
+        }
+        if (commandCode !== CC.hmac || seen(CC.hmac) <= hmacs) return undefined
+        return { response: (it) => Uint8Array.from(it, (octet, at) => (at === 20 ? octet ^ 1 : octet)) }
+      }
+    }
+    afterEach(() => {
+      lab.proxy.fault = () => undefined
+    })
+
+    it('is not kept', async () => {
+      failFrom(0, 0)
+      const making = importTpmHmacKey({ tpm, secret: SECRET, persistentHandle })
+      await expect(making).rejects.toMatchObject({ code: 'ERR_HMAC_KNOWN_ANSWER' })
+      expect(seen(CC.evictControl)).toBe(0)
+    })
+    it('at its handle is removed from there', async () => {
+      failFrom(1, 9)
+      const making = importTpmHmacKey({ tpm, secret: SECRET, persistentHandle })
+      await expect(making).rejects.toMatchObject({ code: 'ERR_HMAC_KNOWN_ANSWER' })
+      expect(seen(CC.evictControl)).toBe(2)
+      expect(await handles()).not.toContain('0x81010040')
+    })
+    it('and can not be removed is named', async () => {
+      failFrom(1, 1)
+      const error = await importTpmHmacKey({ tpm, secret: SECRET, persistentHandle }).catch((it: unknown) => it)
+      expect(error).toMatchObject({
+        code: 'ERR_HMAC_KNOWN_ANSWER',
+        message: expect.stringContaining('the key is still at 0x81010040'),
+        cause: { code: 'ERR_HMAC_KNOWN_ANSWER' },
+      })
+      lab.proxy.fault = () => undefined
+      expect(await handles()).toContain('0x81010040')
+      await lab.tool('tpm2_evictcontrol', '-C', 'o', '-c', '0x81010040')
+    })
+    it.each([true, false])(
+      'M04 bound to PCRs by somebody in between, is not kept (encrypted: %s)',
+      async (encrypted) => {
+        const key = 'ek-ecc'
+        const sessionEncryption = { name: await readTpmKeyName({ tpm, key }), key } as const
+        lab.proxy.exchanges.length = 0
+        lab.proxy.fault = ({ commandCode }) =>
+          commandCode === CC.pcrRead
+            ? { response: (it) => Uint8Array.from(it, (octet, at) => (at === 40 ? octet ^ 1 : octet)) }
+            : undefined
+        const init = { tpm, secret: SECRET, persistentHandle, pcrs: parsePcrs('16') }
+        const making = importTpmHmacKey({ ...init, ...(encrypted && { sessionEncryption }) })
+        await expect(making).rejects.toMatchObject({ code: encrypted ? 'ERR_HMAC_RESPONSE' : 'ERR_HMAC_POLICY' })
+        expect([seen(CC.pcrRead), seen(CC.create), seen(CC.evictControl)]).toEqual([1, encrypted ? 0 : 1, 0])
+      },
+    )
   })
   it('does not take a handle that is taken', async () => {
     const making = importTpmHmacKey({ tpm, secret: SECRET, persistentHandle: 0x81000001 })

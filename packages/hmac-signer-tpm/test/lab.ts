@@ -17,7 +17,10 @@ export const CC = {
   create: 0x153,
   hmac: 0x155,
   load: 0x157,
+  evictControl: 0x120,
+  pcrRead: 0x17e,
   sequenceUpdate: 0x15c,
+  startAuthSession: 0x176,
   policyOr: 0x171,
   policyPcr: 0x17f,
 } as const

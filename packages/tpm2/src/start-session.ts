@@ -68,7 +68,8 @@ async function start(
   if (encrypt && !hasSecret) throw new TypeError('a session that encrypts must be salted or bound')
   const cipher = encrypt ? (init.cipher ?? 'aes-128-cfb') : undefined
   const exchanged: ExchangedSecret = salt === undefined ? NO_SALT : saltFor(salt)
-  const authValue = withoutTrailingZeros(bind?.authValue ?? EMPTY).slice()
+  const authValue = Uint8Array.from(withoutTrailingZeros(bind?.authValue ?? EMPTY)) // slice() of a Buffer copies nothing
+  const secrets: Uint8Array[] = [authValue]
   const nonceCaller = freshNonce(HASHES[hash].size)
   const { handle, nonceTpm, connection } = await startAuthSession(
     tpm,
@@ -78,14 +79,19 @@ async function start(
       nonceCaller,
       encryptedSalt: exchanged.encrypted,
       cipher,
+      secrets,
       ...(salt === undefined ? {} : { saltKey: { ...salt, name: nameOf(salt.public) } }),
       ...(bind === undefined ? {} : { bind: bind.object }),
     },
     options,
-  )
+  ).catch((error: unknown) => {
+    wipe(authValue, exchanged.secret)
+    throw error
+  })
   const seed = concat(authValue, exchanged.secret)
   const sessionKey = hasSecret ? kdfa(hash, seed, 'ATH', nonceTpm, nonceCaller, HASHES[hash].size * 8) : EMPTY
   wipe(seed, exchanged.secret)
+  secrets.push(sessionKey)
   const bound = bind === undefined ? undefined : { name: bind.object.name, authValue }
   return new AuthSession({ handle, kind, hash, cipher, sessionKey, nonceTpm, bound, connection })
 }

@@ -41,8 +41,10 @@ export interface TpmCommand {
   readonly auths?: readonly (Authorization | undefined)[]
   /** Further sessions, for encryption. Three at most with those that authorise. */
   readonly sessions?: readonly Session[] | undefined
-  /** The parameter area. Taken over: it is wiped when the command has been sent. */
+  /** The parameter area. Taken over: it is wiped when the command has been sent, or can't be. */
   readonly parameters: Uint8Array
+  /** For what the command makes: taken over, and wiped when that has gone. Is looked at only then. */
+  readonly secrets?: readonly Uint8Array[] | undefined
 }
 
 /** What the TPM answered: checked as far as header, sessions and HMACs go. */

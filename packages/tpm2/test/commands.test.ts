@@ -152,6 +152,27 @@ describe('commands', () => {
     })
   })
 
+  it('M04 reads PCRs with a session, so that nobody in between can put others in their place', async () => {
+    const selections = [{ hash: 'sha256', pcrs: [0, 16, 23] }] as const
+    const plain = await pcrRead(bench.tpm, selections)
+    await bench.tpm.exclusively(async (tpm) => {
+      const salt = await createPrimary(tpm, { hierarchy: 'owner', template: 'h2-ecc' })
+      const session = await startHmacSession(tpm, { salt })
+      for (let times = 0; times < 2; times++) {
+        expect(await pcrRead(tpm, selections, { sessions: [session] })).toEqual(plain)
+        await pcrRead(tpm, selections)
+      }
+      expect((await readPublic(tpm, { handle: salt, sessions: [session] })).name).toEqual(salt.name) // still encrypts
+      bench.proxy.fault = ({ commandCode }) =>
+        commandCode === 0x17e
+          ? { response: (it) => Uint8Array.from(it, (octet, at) => (at === 40 ? octet ^ 1 : octet)) }
+          : undefined
+      const read = pcrRead(tpm, selections, { sessions: [session] })
+      await expect(read).rejects.toMatchObject({ code: 'ERR_TPM_RESPONSE' })
+    })
+    bench.proxy.fault = () => undefined
+  })
+
   it('reads PCRs over several pages, and properties', async () => {
     const all = Array.from({ length: 24 }, (_, pcr) => pcr)
     const values = await pcrRead(bench.tpm, [

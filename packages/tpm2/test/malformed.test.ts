@@ -8,6 +8,7 @@ import {
   hmac,
   hmacKeyTemplate,
   importKey,
+  type LoadedObject,
   load,
   pcrRead,
   policyGetDigest,
@@ -201,6 +202,18 @@ describe('M04', () => {
     ]) {
       await expect(read(bad)).rejects.toMatchObject({ code: 'ERR_TPM_RESPONSE' })
     }
+  })
+
+  it.each(['createPrimary', 'readPublic', 'load'])('M19 the true name and a foreign public area: %s', async (name) => {
+    const answer = answerOf(name)
+    const { public: area, name: trueName } = (await outcome(name, answer)) as LoadedObject
+    const changed = Buffer.from(name === 'load' ? trueName : encodePublic(area))
+    const end = Buffer.from(answer).indexOf(changed) + changed.length
+    answer[end - 1]! ^= 1 // of `unique`, and for load, which has no public area in its answer, of the name
+    expect(await outcome(name, answer)).toMatchObject({
+      code: 'ERR_TPM_RESPONSE',
+      message: expect.stringContaining('the name is not that of the public area'),
+    })
   })
 
   it('an import or unsealing without a body', async () => {

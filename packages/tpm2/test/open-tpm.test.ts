@@ -11,7 +11,7 @@ import {
   readPublic,
   tpmProperty,
 } from '../src/commands.ts'
-import { openTpm, openTransport, type Tpm, Tpm2Error } from '../src/index.ts'
+import { openTpm, openTransport, type Tpm, Tpm2Error, type TpmTransport } from '../src/index.ts'
 import { startHmacSession, startPolicySession, trialPolicy } from '../src/sessions.ts'
 import { type Bench, hex, loadHmacKey, SECRET, startBench } from './helpers.ts'
 
@@ -40,6 +40,34 @@ const rc = (code: number): Uint8Array => {
   const answer = Buffer.from('80010000000a00000000', 'hex')
   answer.writeUInt32BE(code, 6)
   return answer
+}
+
+/** A TPM that says it has so many stale handles of each kind, and takes its time. Refuses one command for want of room. */
+function listing(count: number, pause: number) {
+  return {
+    description: 'a test',
+    hasResourceManager: false,
+    isClosed: false,
+    commands: 0,
+    pause,
+    refuse: 0,
+    async transmit(command: Uint8Array): Promise<Uint8Array> {
+      this.commands++
+      const [view, done] = [Buffer.from(command), Buffer.from('80010000000a00000000', 'hex')]
+      if (this.pause > 0) await new Promise((resolve) => setTimeout(resolve, this.pause))
+      if (view.readUInt32BE(6) === this.refuse) return rc(0x902)
+      if (view.readUInt32BE(6) !== CC.getCapability) return done
+      const [capability, from] = [view.readUInt32BE(10), view.readUInt32BE(14)]
+      const list = capability === 6 ? [from, 1] : Array.from({ length: count }, (_, at) => from + at)
+      const words = [capability, capability === 6 ? 1 : count, ...list].map((it) => it.toString(16).padStart(8, '0'))
+      const answer = Buffer.concat([done, Buffer.from(`00${words.join('')}`, 'hex')])
+      answer.writeUInt32BE(answer.length, 2)
+      return answer
+    },
+    async close(): Promise<void> {
+      this.isClosed = true
+    },
+  }
 }
 
 describe('openTpm', () => {
@@ -300,9 +328,52 @@ describe('openTpm', () => {
     await tpm.close()
   })
 
+  it('M06 a TPM that has no room for anything is asked once more, not for ever', async () => {
+    bench.proxy.fault = () => ({ answer: rc(0x902) })
+    const before = bench.proxy.exchanges.length
+    await expect(bench.open()).rejects.toMatchObject({ code: 'ERR_TPM_SLOTS', rc: 0x902 })
+    await expect(createPrimary(bench.tpm, { hierarchy: 'owner', template: 'h2-ecc' })).rejects.toMatchObject({
+      rc: 0x902,
+    })
+    expect(bench.proxy.exchanges.length - before).toBe(4) // each command, and the list of what could be flushed
+  })
+
+  it('M06 is not kept busy by long lists of stale handles', async () => {
+    const started = performance.now()
+    await expect(openTpm({ transport: listing(1_000, 0) })).rejects.toMatchObject({ code: 'ERR_TPM_RESPONSE' })
+    const slow = listing(64, 200)
+    const opening = openTpm({ transport: slow, openTimeoutMs: 500 })
+    await expect(opening).rejects.toMatchObject({ code: 'ERR_TPM_TIMEOUT' })
+    expect(performance.now() - started).toBeLessThan(2_000)
+    expect(slow.isClosed).toBe(true)
+    expect(slow.commands).toBeLessThanOrEqual(3)
+  })
+
+  it('M06 stops making room when a command’s time is over', async () => {
+    const slow = listing(64, 0)
+    const tpm = await openTpm({ transport: slow, commandTimeoutMs: 300 })
+    slow.pause = 100
+    slow.refuse = 0x131
+    slow.commands = 0
+    await expect(createPrimary(tpm, { hierarchy: 'owner', template: 'h2-ecc' })).rejects.toMatchObject({ rc: 0x902 })
+    expect(slow.commands).toBeLessThanOrEqual(9)
+    await tpm.close()
+  })
+
+  it('gives up a transport that does not open in time, and closes it when it does', async () => {
+    let open = (_: TpmTransport): void => {}
+    const opening = openTpm({ transport: () => new Promise((resolve) => (open = resolve)), openTimeoutMs: 50 })
+    await expect(opening).rejects.toMatchObject({ code: 'ERR_TPM_TIMEOUT' })
+    const late = listing(0, 0)
+    open(late)
+    await new Promise(setImmediate)
+    expect(late).toMatchObject({ isClosed: true, commands: 0 })
+  })
+
   it('refuses settings that can not be, and what does not answer as a TPM', async () => {
     await expect(bench.open({ commandTimeoutMs: 0 })).rejects.toThrow(RangeError)
     await expect(bench.open({ maxRetries: 11 })).rejects.toThrow(RangeError)
+    await expect(bench.open({ openTimeoutMs: 0 })).rejects.toThrow(RangeError)
     bench.proxy.fault = () => ({ answer: Buffer.from('HTTP/1.1 400 Bad Request') })
     const error = await bench.open().catch((e: unknown) => e)
     expect(error).toBeInstanceOf(Tpm2Error)

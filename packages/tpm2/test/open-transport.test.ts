@@ -104,6 +104,26 @@ describe('openTransport', () => {
       await close(server)
     }
   })
+
+  it('M04 gives up a peer whose second answer comes late, before that is taken for the next one', async () => {
+    const path = join(folder, 'late.sock')
+    const answer = Buffer.from('80010000000a00000000', 'hex')
+    let sendMore = (): unknown => undefined
+    const server = createServer((socket) => {
+      sendMore = () => socket.write(answer)
+      socket.on('error', () => {}).once('data', () => socket.write(answer))
+    })
+    await listen(server, { path })
+    const transport = await openTransport(`unix:${path}`)
+    const { signal } = new AbortController()
+    expect(Buffer.from(await transport.transmit(new Uint8Array(10), { signal }))).toEqual(answer)
+    sendMore()
+    await new Promise((resolve) => setTimeout(resolve, 50)) // until it has arrived
+    const next = await transport.transmit(new Uint8Array(10), { signal }).catch((error: unknown) => error)
+    await transport.close()
+    await close(server)
+    expect(next).toMatchObject({ code: 'ERR_TPM_RESPONSE' })
+  })
 })
 
 describe('character devices', () => {

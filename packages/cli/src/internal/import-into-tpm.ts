@@ -1,13 +1,13 @@
-import { stat, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type ImportedTpmHmacKey, importTpmHmacKey } from '@hardbound/hmac-signer-tpm'
-import { CliError, usageError } from '../cli-error.ts'
+import { usageError } from '../cli-error.ts'
 import { note, print, printJson } from '../output.ts'
 import { awsHmacKey } from './aws-secret.ts'
 import { credentialProcessLine, unattendedSource } from './credential-process-line.ts'
 import { given } from './flags.ts'
 import { readSecret } from './secret-source.ts'
 import { handleOf, keyOptionsOf, type TpmFlags, tpmFailure, tpmOptionsOf, withPasswords } from './tpm-flags.ts'
+import { assertNewFile, writeNewFile } from './write-new-file.ts'
 
 /** What was given to `hardbound tpm import`, beside {@link TpmFlags}. */
 export interface TpmImportOptions {
@@ -32,8 +32,7 @@ export interface TpmImportOptions {
 export async function importIntoTpm(options: TpmImportOptions, all: Record<string, unknown>): Promise<void> {
   const flags = flagsOf(all)
   const init = initOf(options, flags)
-  if (options.out !== undefined && (await exists(options.out)))
-    throw new CliError(`--out: ${options.out} exists already`)
+  if (options.out !== undefined) await assertNewFile('--out', options.out)
   if (init.sessionEncryption === undefined) note('the secret goes to the TPM in clear; see --session-encryption-name')
   const typed = await readSecret(options.secret ?? (process.stdin.isTTY ? 'prompt' : 'stdin'), '--secret')
   let secret: Buffer | undefined
@@ -71,11 +70,7 @@ async function report(
   options: TpmImportOptions,
   flags: TpmFlags,
 ): Promise<void> {
-  if (pem !== undefined && options.out !== undefined) {
-    await writeFile(options.out, pem, { mode: 0o600, flag: 'wx' }).catch((cause: unknown) => {
-      throw new CliError(`--out: ${options.out ?? ''} can't be written`, { cause })
-    })
-  }
+  if (pem !== undefined && options.out !== undefined) await writeNewFile('--out', options.out, pem)
   const line = lineOf(options, flags, knownAnswer)
   const where = options.out === undefined ? { handle: options.handle } : { keyFile: resolve(options.out) }
   if (options.json === true) return printJson({ ...where, name, knownAnswer, line })
@@ -116,9 +111,3 @@ function flagsOf(all: Record<string, unknown>): TpmFlags {
     Object.entries(all).map(([name, value]) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value]),
   )
 }
-
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  )

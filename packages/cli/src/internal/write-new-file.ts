@@ -1,4 +1,4 @@
-import { access, link, mkdtemp, open, rm } from 'node:fs/promises'
+import { access, type FileHandle, link, mkdtemp, open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { CliError } from '../cli-error.ts'
 
@@ -22,18 +22,25 @@ export async function writeNewFile(name: string, path: string, content: string):
   try {
     folder = await mkdtemp(join(dirname(path), '.hardbound-'))
     const draft = join(folder, 'draft')
-    const file = await open(draft, 'wx', 0o600)
-    try {
+    await withOpen(draft, 'wx', async (file) => {
       await file.writeFile(content)
       await file.sync()
-    } finally {
-      await file.close()
-    }
+    })
     await link(draft, path) // unlike rename, never replaces a file
+    await withOpen(dirname(path), 'r', (parent) => parent.sync()) // which has its name
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
     throw new CliError(`${name}: ${path} can't be written (${code})`, { cause })
   } finally {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function withOpen(path: string, flags: string, work: (file: FileHandle) => Promise<void>): Promise<void> {
+  const file = await open(path, flags, 0o600)
+  try {
+    await work(file)
+  } finally {
+    await file.close()
   }
 }

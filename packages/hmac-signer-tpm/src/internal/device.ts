@@ -9,12 +9,15 @@ export interface Device {
   close(): Promise<void>
 }
 
-/** @throws {HmacBackendError} */
+/**
+ * @param timeoutMs For opening, and then for each command.
+ * @throws {HmacBackendError}
+ */
 export async function openDevice({ tpm, dangerouslyAllowTcp = false }: TpmOptions, timeoutMs: number): Promise<Device> {
   if (typeof tpm !== 'string') return { tpm, close: () => Promise.resolve() }
   try {
     const transport = () => openTransport(tpm, { timeoutMs, dangerouslyAllowTcp })
-    const opened = await openTpm({ transport, commandTimeoutMs: timeoutMs })
+    const opened = await openTpm({ transport, commandTimeoutMs: timeoutMs, openTimeoutMs: timeoutMs })
     return { tpm: opened, close: () => opened.close() }
   } catch (cause) {
     throw toHmacError(cause)

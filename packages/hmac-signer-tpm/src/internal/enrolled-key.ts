@@ -1,6 +1,7 @@
 import { checkKnownAnswer, type HmacBackend, knownAnswer } from '@hardbound/sigv4-hmac/backend'
 import type { Tpm } from '@hardbound/tpm2'
 import { findKey, type KeySource } from './key.ts'
+import { assertTriesLeft } from './lockout.ts'
 import { planFor } from './policy.ts'
 import { protect } from './protection.ts'
 import type { Settings } from './settings.ts'
@@ -26,6 +27,7 @@ export function enrolledKey(
     const key = await findKey(tpm, source, settings, protection)
     const plan = await planFor(tpm, key.public, settings, protection)
     const use = { key, plan, settings, protection }
+    if (plan.kind === 'password' || plan.authValue) await assertTriesLeft(tpm, key.public)
     const backend = asBackend(tpm, use)
     if (answer === undefined) answer = await knownAnswer(backend)
     else await checkKnownAnswer(backend, answer)
@@ -34,7 +36,8 @@ export function enrolledKey(
   }
 }
 
-const asBackend = (tpm: Tpm, use: KeyUse): HmacBackend => ({
+/** One key, within one `exclusively`. */
+export const asBackend = (tpm: Tpm, use: KeyUse): HmacBackend => ({
   name: 'tpm',
   hmacSha256: (message) => computeTag(tpm, use, message),
   close: () => Promise.resolve(),

@@ -21,8 +21,13 @@ const CODES: Readonly<Record<Tpm2ErrorCode, HmacBackendErrorCode>> = {
 /** What the TPM says, in the words of all backends. */
 export function toHmacError(cause: unknown): unknown {
   if (!(cause instanceof Tpm2Error)) return cause
-  const code = cause.code === 'ERR_TPM_RC' && !isAboutTheKey(cause.rc) ? 'ERR_HMAC_UNAVAILABLE' : CODES[cause.code]
-  return new HmacBackendError(code, `tpm: ${cause.message}`, { cause })
+  return new HmacBackendError(codeOf(cause), `tpm: ${cause.message}`, { cause })
+}
+
+function codeOf({ code, rc }: Tpm2Error): HmacBackendErrorCode {
+  if (code === 'ERR_TPM_RC' && !isAboutTheKey(rc)) return 'ERR_HMAC_UNAVAILABLE'
+  if (code === 'ERR_TPM_AUTH_FAIL' && !isAboutThePassword(rc)) return 'ERR_HMAC_RESPONSE'
+  return CODES[code]
 }
 
 /**
@@ -30,6 +35,12 @@ export function toHmacError(cause: unknown): unknown {
  * TPM_RC_REFERENCE_H0 to _H6 of handles that are not there.
  */
 const isAboutTheKey = (rc = 0): boolean => (rc & 0x80) !== 0 || rc === 0x14c || (rc >= 0x910 && rc <= 0x916)
+
+/**
+ * The first session is the one that authorises. Of another one, which encrypts, it is the HMAC that is wrong: the command was changed on
+ * its way.
+ */
+const isAboutThePassword = (rc = 0): boolean => (rc & 0x40) === 0 && ((rc & 0x800) === 0 || ((rc >> 8) & 7) === 1)
 
 /** What no second try mends: a person has to look. Trying again would only count towards the TPM's lockout. */
 const FINAL: ReadonlySet<string> = new Set<HmacBackendErrorCode>([

@@ -10,7 +10,8 @@ export interface Gate {
   close(): Promise<void>
 }
 
-export function createGate(device: Device, limits: CallLimits): Gate {
+/** @param onFinal Called once, with the first such error. */
+export function createGate(device: Device, limits: CallLimits, onFinal = (): void => {}): Gate {
   const calls = createCalls(limits)
   let final: Error | undefined
   return {
@@ -24,7 +25,10 @@ export function createGate(device: Device, limits: CallLimits): Gate {
           })
         } catch (cause) {
           const error = toHmacError(cause)
-          if (isFinal(error)) final = error
+          if (isFinal(error) && final === undefined) {
+            final = error
+            onFinal()
+          }
           throw error
         }
       }, signal),

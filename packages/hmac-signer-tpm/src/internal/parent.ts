@@ -1,5 +1,6 @@
 import type { Authorization, ObjectHandle, Tpm } from '@hardbound/tpm2'
 import { createPrimary, flushContext, policySecret, readPublic } from '@hardbound/tpm2/commands'
+import { assertTriesLeft } from './lockout.ts'
 import type { Protection } from './protection.ts'
 import type { Settings } from './settings.ts'
 
@@ -45,7 +46,9 @@ export async function withParent<T>(
   }
   const hierarchy = HIERARCHIES[handle as keyof typeof HIERARCHIES]
   if (hierarchy === undefined) {
-    return work({ ...(await readPublic(tpm, { handle })), authorize: shown })
+    const parent = await readPublic(tpm, { handle })
+    if (parentAuth.length > 0) await assertTriesLeft(tpm, parent.public)
+    return work({ ...parent, authorize: shown })
   }
   const template = rsaParent ? 'h1-rsa' : 'h2-ecc'
   const primary = await createPrimary(tpm, { hierarchy, template, auth: await shown(), sessions })

@@ -24,7 +24,7 @@ export type Plan =
 export async function planFor(tpm: Tpm, area: PublicArea, settings: Settings, protection: Protection): Promise<Plan> {
   const { pcrs, keyAuth, ekParent } = settings
   if (pcrs === undefined && area.attributes.includes('userWithAuth')) return { kind: 'password' }
-  const start = pcrs ? await pcrPolicy(tpm, pcrs) : trialPolicy()
+  const start = pcrs ? await pcrPolicy(tpm, pcrs, protection) : trialPolicy()
   const newParent = ekParent && (await endorsementName(tpm, settings, protection))
   // A password beside PCRs may be part of the policy, or not be asked for at all.
   const ways = pcrs === undefined ? [true] : keyAuth.length > 0 ? [true, false] : [false]
@@ -44,10 +44,15 @@ export async function planFor(tpm: Tpm, area: PublicArea, settings: Settings, pr
 /**
  * The policy that these PCRs keep the values they have now.
  *
+ * @param protection Its session shows that it is the TPM who says so, not somebody in between who'd choose the policy.
  * @throws {HmacBackendError} `ERR_HMAC_POLICY` where the TPM does not have them all.
  */
-export async function pcrPolicy(tpm: Tpm, pcrs: readonly PcrSelection[]): Promise<TrialPolicy> {
-  const values = await pcrRead(tpm, pcrs)
+export async function pcrPolicy(
+  tpm: Tpm,
+  pcrs: readonly PcrSelection[],
+  { sessions }: Protection,
+): Promise<TrialPolicy> {
+  const values = await pcrRead(tpm, pcrs, { sessions })
   if (values.length !== pcrs.flatMap((bank) => bank.pcrs).length) {
     throw new HmacBackendError('ERR_HMAC_POLICY', 'tpm: it does not have all of these PCRs')
   }

@@ -1,11 +1,4 @@
-import {
-  type Authorization,
-  type ObjectHandle,
-  type PublicArea,
-  type Session,
-  type Tpm,
-  Tpm2Error,
-} from '@hardbound/tpm2'
+import type { Authorization, ObjectHandle, PublicArea, Session, Tpm } from '@hardbound/tpm2'
 import { createPrimary, readPublic } from '@hardbound/tpm2/commands'
 import { startHmacSession, startPolicySession } from '@hardbound/tpm2/sessions'
 import type { SaltKey, SessionEncryption } from '../options.ts'
@@ -29,10 +22,8 @@ export async function protect(tpm: Tpm, encryption: SessionEncryption | undefine
       startPolicy: () => startPolicySession(tpm),
     }
   }
-  const salt = await saltKey(tpm, encryption.key ?? 'ek-rsa')
-  if (!Buffer.from(salt.name).equals(Buffer.from(encryption.name, 'hex'))) {
-    throw new Tpm2Error('ERR_TPM_UNTRUSTED', `${tpm.description} does not have the key that was pinned`)
-  }
+  const expectName = Buffer.from(encryption.name, 'hex')
+  const salt = { ...(await saltKey(tpm, encryption.key ?? 'ek-rsa')), expectName }
   let shows: Promise<Session> | undefined
   return {
     sessions: [await startHmacSession(tpm, { salt, encrypt: true })],

@@ -1,13 +1,19 @@
 import { HASHES } from '../algorithms.ts'
 import { Reader } from '../internal/reader.ts'
 import { encodePcrSelection, type PcrSelection, readPcrSelection } from '../pcr-selection.ts'
-import type { CallOptions, Tpm } from '../tpm.ts'
+import type { CallOptions, Session, Tpm } from '../tpm.ts'
 
 /** Value of one PCR. */
 export interface PcrValue {
   readonly hash: PcrSelection['hash']
   readonly pcr: number
   readonly value: Uint8Array
+}
+
+/** As for each call. */
+export interface PcrReadOptions extends CallOptions {
+  /** Their HMACs show that the values come from the TPM. */
+  readonly sessions?: readonly Session[]
 }
 
 /**
@@ -20,7 +26,7 @@ export interface PcrValue {
 export async function pcrRead(
   tpm: Tpm,
   selections: readonly PcrSelection[],
-  options?: CallOptions,
+  options?: PcrReadOptions,
 ): Promise<PcrValue[]> {
   const values: PcrValue[] = []
   for (const { hash, pcrs } of selections) {
@@ -35,9 +41,9 @@ export async function pcrRead(
   return values
 }
 
-async function readPage(tpm: Tpm, wanted: PcrSelection, options?: CallOptions): Promise<PcrValue[]> {
+async function readPage(tpm: Tpm, wanted: PcrSelection, options?: PcrReadOptions): Promise<PcrValue[]> {
   const { parameters } = await tpm.execute(
-    { command: 'TPM2_PCR_Read', handles: [], parameters: encodePcrSelection([wanted]) },
+    { command: 'TPM2_PCR_Read', handles: [], sessions: options?.sessions, parameters: encodePcrSelection([wanted]) },
     options,
   )
   const reader = new Reader(parameters, 'TPM2_PCR_Read')

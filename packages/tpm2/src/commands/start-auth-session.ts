@@ -19,6 +19,8 @@ export interface StartAuthSessionInit {
   readonly encryptedSalt: Uint8Array
   readonly bind?: ObjectHandle
   readonly cipher: SessionCipher | undefined
+  /** Wiped when the session has gone; may be filled once it is there. */
+  readonly secrets?: readonly Uint8Array[]
 }
 
 /** TPM_SE (Part 2 §6.11). */
@@ -39,6 +41,7 @@ export async function startAuthSession(
     {
       command: 'TPM2_StartAuthSession',
       handles: [init.saltKey ?? HIERARCHIES.null, init.bind ?? HIERARCHIES.null],
+      secrets: init.secrets,
       parameters: concat(
         sized(init.nonceCaller),
         sized(init.encryptedSalt),

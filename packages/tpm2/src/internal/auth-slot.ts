@@ -9,7 +9,7 @@ import { concat, EMPTY, sized, u8, u32, wipe } from './octets.ts'
 import type { Reader } from './reader.ts'
 
 /** TPMA_SESSION (Part 2 §8.4). */
-export const SESSION = { continue: 0x01, decrypt: 0x20, encrypt: 0x40 } as const
+export const SESSION = { continue: 0x01, auditExclusive: 0x02, decrypt: 0x20, encrypt: 0x40, audit: 0x80 } as const
 
 /** One entry of the authorisation area: of a command, and then of its response. */
 export interface AuthSlot {
@@ -53,7 +53,7 @@ export function encodeSlot(
   if (session === undefined) return withProof(concat(u32(PASSWORD_SESSION), sized(EMPTY), u8(attributes)), password)
   const hmac = sendsPassword(slot)
     ? password
-    : hmacOf(slot, session, [cpHash(session), nonceCaller, session.nonceTpm, cryptNonce])
+    : hmacOf(slot, session, [cpHash(session), nonceCaller, session.nonceTpm, cryptNonce, u8(attributes)])
   return withProof(concat(u32(session.handle), sized(nonceCaller), u8(attributes)), hmac)
 }
 
@@ -82,9 +82,13 @@ export function checkSlot(
     if (nonce.length !== 0 || hmac.length !== 0) throw reader.malformed('a password is answered with an HMAC')
     return
   }
-  if (attributes !== slot.attributes) throw reader.malformed('the session came back with other attributes')
+  // The TPM adds to a session that audits whether it has seen all since it began.
+  const added = (slot.attributes & SESSION.audit) === 0 ? 0 : SESSION.auditExclusive
+  if ((attributes & ~added) !== slot.attributes) throw reader.malformed('the session came back with other attributes')
   if (nonce.length !== session.nonceTpm.length) throw reader.malformed(`a nonce of ${nonce.length} octets`)
-  const expected = sendsPassword(slot) ? EMPTY : hmacOf(slot, session, [rpHash(session), nonce, nonceCaller])
+  const expected = sendsPassword(slot)
+    ? EMPTY
+    : hmacOf(slot, session, [rpHash(session), nonce, nonceCaller, u8(attributes)])
   if (hmac.length !== expected.length || !timingSafeEqual(hmac, expected)) {
     throw reader.malformed('the HMAC of the session is wrong')
   }
@@ -108,5 +112,5 @@ function hmacOf(slot: AuthSlot, session: AuthSession, parts: readonly Uint8Array
   const hmac = createHmac(session.hash, key)
   for (const part of parts) hmac.update(part)
   wipe(key)
-  return hmac.update(u8(slot.attributes)).digest()
+  return hmac.digest()
 }

@@ -26,6 +26,12 @@ export interface Owner {
   readonly ended: boolean
 }
 
+/** What was made here and is not flushed yet. */
+interface Made {
+  readonly owner: Owner | undefined
+  readonly secrets: readonly Uint8Array[] | undefined
+}
+
 type Accepted = { readonly handle: number; readonly parameters: Uint8Array }
 
 /**
@@ -35,13 +41,14 @@ type Accepted = { readonly handle: number; readonly parameters: Uint8Array }
  */
 export class Connection implements Tpm {
   readonly connection: number
-  /** What was made here and is not flushed yet: handle, and for whom. */
-  readonly #live = new Map<number, Owner | undefined>()
+  /** By handle. */
+  readonly #live = new Map<number, Made>()
   readonly #transport: TpmTransport
   readonly #patience: Patience
   /** One for all commands, as the first that is too late is the last. */
   readonly #tooLate = new AbortController()
   #broken: Tpm2Error | undefined
+  #isMakingRoom = false
 
   constructor(transport: TpmTransport, number: number, patience: Patience) {
     this.#transport = transport
@@ -76,10 +83,10 @@ export class Connection implements Tpm {
 
   /** Flushes what was made for somebody, newest first. Never throws: what can't be reached any more has gone. */
   async flushAllOf(owner: Owner): Promise<void> {
-    const handles = [...this.#live].filter(([, of]) => of === owner).map(([handle]) => handle)
+    const handles = [...this.#live].filter(([, made]) => made.owner === owner).map(([handle]) => handle)
     for (const handle of handles.reverse()) {
       if (!this.isBroken) await this.#flush(handle)
-      this.#live.delete(handle)
+      this.#forget(handle)
     }
   }
 
@@ -99,9 +106,9 @@ export class Connection implements Tpm {
       const answer = await this.#send(command, prepared)
       if (!('rc' in answer)) return answer
       const error = errorOf(command, answer.rc)
-      if (error.code === 'ERR_TPM_SLOTS' && !flushed && !this.#transport.hasResourceManager) {
+      if (error.code === 'ERR_TPM_SLOTS' && !flushed && !this.#isMakingRoom && !this.#transport.hasResourceManager) {
         flushed = true
-        if ((await flushStale(this, new Set(this.#live.keys()))) > 0) continue
+        if ((await this.#makeRoom()) > 0) continue
       }
       if (error.code !== 'ERR_TPM_BUSY' || retries >= this.#patience.maxRetries || paused + pause > ALL_PAUSES_MS) {
         throw error
@@ -111,6 +118,16 @@ export class Connection implements Tpm {
       retries++
       paused += pause
       pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
+    }
+  }
+
+  /** Sends commands itself, and those must not make room once more: a TPM may say to everything that it has none. */
+  async #makeRoom(): Promise<number> {
+    this.#isMakingRoom = true
+    try {
+      return await flushStale(this, new Set(this.#live.keys()), this.#patience.commandTimeoutMs)
+    } finally {
+      this.#isMakingRoom = false
     }
   }
 
@@ -135,17 +152,22 @@ export class Connection implements Tpm {
   }
 
   async #note(
-    { command, handles }: TpmCommand,
+    { command, handles, secrets }: TpmCommand,
     made: number,
     owner: Owner | undefined,
     signal?: AbortSignal,
   ): Promise<void> {
     const shape = shapeOf(command)
     const [first] = handles
-    if (shape.flushes && typeof first === 'object') this.#live.delete(first.handle)
+    if (shape.flushes && typeof first === 'object') this.#forget(first.handle)
     if (shape.makes === undefined) return
-    this.#live.set(made, owner)
+    this.#live.set(made, { owner, secrets })
     if (signal?.aborted) await this.#flush(made) // nobody is there any more who would
+  }
+
+  #forget(handle: number): void {
+    wipe(...(this.#live.get(handle)?.secrets ?? []))
+    this.#live.delete(handle)
   }
 
   async #flush(handle: number): Promise<void> {

@@ -33,6 +33,10 @@ export function prepareCommand(command: TpmCommand): PreparedCommand {
   const crypt = slots.find(({ session }) => session?.encrypts === true)
   if (crypt !== undefined && shape.sizedRequest) crypt.attributes |= SESSION.decrypt
   if (crypt !== undefined && shape.sizedResponse) crypt.attributes |= SESSION.encrypt
+  // With nothing else to do for a command, a session must say that it audits it (Part 1 §19.3); its HMACs come with that.
+  for (const slot of slots) {
+    if (slot.authorises === undefined && slot.attributes === SESSION.continue) slot.attributes |= SESSION.audit
+  }
 
   const parameters = crypt !== undefined && shape.sizedRequest ? encryptFirst(command, crypt) : command.parameters
   const cpHash = ({ hash }: AuthSession): Uint8Array =>
@@ -138,5 +142,8 @@ function assertMade({ makes }: CommandShape, handle: number, reader: Reader): vo
 }
 
 function digest(hash: HashAlgorithm, ...parts: readonly Uint8Array[]): Uint8Array {
-  return oneShot(hash, concat(...parts), 'buffer')
+  const all = concat(...parts)
+  const result = oneShot(hash, all, 'buffer')
+  wipe(all) // parameters that nothing encrypts may be secret all the same
+  return result
 }

@@ -33,7 +33,7 @@ export class Reader {
 
   bytes(length: number): Uint8Array {
     const start = this.#skip(length)
-    return this.#bytes.slice(start, start + length)
+    return Uint8Array.from(this.#bytes.subarray(start, start + length)) // slice() of a Buffer copies nothing
   }
 
   /** TPM2B: a 16-bit size, and that many octets. */

@@ -3,6 +3,7 @@ import type { CallOptions, Tpm, TpmCommand, TpmResponse } from '../tpm.ts'
 import type { Connection, Owner } from './connection.ts'
 import { abortedError, orAborted } from './deadline.ts'
 import { FifoLock } from './fifo-lock.ts'
+import { wipe } from './octets.ts'
 
 /**
  * A `Tpm` for one piece of work: commands queue up, and what they made is flushed when the work has ended. The outermost
@@ -25,8 +26,12 @@ export class Scope implements Tpm, Owner {
     return this.#current.connection
   }
 
-  execute(command: TpmCommand, options: CallOptions = {}): Promise<TpmResponse> {
-    return this.#queued(options, (connection) => connection.execute(command, options, this))
+  async execute(command: TpmCommand, options: CallOptions = {}): Promise<TpmResponse> {
+    try {
+      return await this.#queued(options, (connection) => connection.execute(command, options, this))
+    } finally {
+      wipe(command.parameters) // it may never have been sent
+    }
   }
 
   exclusively<T>(work: (tpm: Tpm) => Promise<T>, options: CallOptions = {}): Promise<T> {
