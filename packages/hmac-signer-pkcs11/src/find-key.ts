@@ -16,7 +16,8 @@ export interface KeySearch {
 }
 
 /**
- * Finds the one secret key that a URI names and makes sure that it can be used for HMAC, and can't be got out of the token.
+ * Finds the one secret key that a URI names and makes sure that it can be used for HMAC, wants the PIN, and can't be got out of the
+ * token.
  *
  * @throws {HmacBackendError} `ERR_HMAC_KEY`
  * @throws {Pkcs11Error}
@@ -28,7 +29,10 @@ export function findKey(session: Pkcs11Session, { uri, dangerouslyAllowExtractab
   throw new HmacBackendError('ERR_HMAC_KEY', `pkcs11: the key is not one to be used here: ${wrong.why}`)
 }
 
-/** Why a secret key is not one to be used: it can't make HMACs, or its value is `exposed`. An attribute that isn't there is taken for the worse. */
+/**
+ * Why a secret key is not one to be used: it can't make HMACs, or it is `exposed`, its value or its use. An attribute that isn't
+ * there is taken for the worse.
+ */
 export function whatIsWrongWithKey(
   session: Pkcs11Session,
   key: Handle,
@@ -43,6 +47,7 @@ export function whatIsWrongWithKey(
   if (is(CKA.EXTRACTABLE) !== false) {
     return { kind: 'exposed', why: 'it can be taken out of the token (CKA_EXTRACTABLE is true)' }
   }
+  if (is(CKA.PRIVATE) !== true) return { kind: 'exposed', why: 'it can be used without the PIN (CKA_PRIVATE is false)' }
   return undefined
 }
 

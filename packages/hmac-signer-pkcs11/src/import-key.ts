@@ -8,6 +8,7 @@ import {
   type OpenTokenInit,
   openToken,
   type Pkcs11Session,
+  type Pkcs11Token,
   type Pkcs11Uri,
   parsePkcs11Uri,
 } from '@hardbound/pkcs11'
@@ -34,7 +35,8 @@ export interface ImportedPkcs11HmacKey {
 
 /**
  * Puts a secret into a token under the label and id that the URI has: private, sensitive, not extractable, for signing and nothing
- * else. Refuses a label or id that is in use. What is there afterwards has given the right answer; otherwise nothing is there.
+ * else. Refuses a label or id that is in use. What is there afterwards has given the right answer; otherwise nothing is there, or the
+ * error says that it may be.
  *
  * @throws {HmacBackendError}
  * @throws {TypeError} or {RangeError} on wrong options.
@@ -48,7 +50,8 @@ export async function importPkcs11HmacKey(init: ImportPkcs11HmacKeyInit): Promis
     const expected = await knownAnswer(software)
     const token = await openToken({ ...init, uri, readWrite: true })
     try {
-      await token.withSession((session) => putIn(session, uri, secret, CKK[init.keyType ?? 'generic-secret'], expected))
+      const keyType = CKK[init.keyType ?? 'generic-secret']
+      await wholly(token, uri, (session, givenUp) => putIn(session, uri, secret, keyType, expected, givenUp))
       const { pinValue: _, ...named } = uri
       return {
         uri: formatPkcs11Uri({ ...named, token: token.info.token, serial: token.info.serial }),
@@ -64,12 +67,43 @@ export async function importPkcs11HmacKey(init: ImportPkcs11HmacKeyInit): Promis
   }
 }
 
+/** Does the work and hears how it ended, even where that is after its time: a call into a module can't be taken back. */
+async function wholly(
+  token: Pkcs11Token,
+  { object, id }: Pkcs11Uri,
+  work: (session: Pkcs11Session, givenUp: () => boolean) => Promise<void>,
+): Promise<void> {
+  let givenUp = false
+  let outcome: { readonly error?: unknown } | undefined
+  try {
+    await token.withSession(async (session) => {
+      outcome = await work(session, () => givenUp).then(
+        () => ({}),
+        (error: unknown) => ({ error }),
+      )
+      if ('error' in outcome) throw outcome.error
+    })
+  } catch (error) {
+    givenUp = true
+    await token.close() // waits for what is in progress
+    if (outcome !== undefined) throw outcome.error ?? error
+    const what =
+      object === undefined ? `id ${Buffer.from(id ?? []).toString('hex')}` : `label ${JSON.stringify(object)}`
+    throw new HmacBackendError(
+      'ERR_HMAC_TIMEOUT',
+      `pkcs11: the token is still at work on the import; look whether a key with ${what} is there, and remove it`,
+      { cause: error },
+    )
+  }
+}
+
 async function putIn(
   session: Pkcs11Session,
   uri: Pkcs11Uri,
   secret: Buffer,
   keyType: number,
   expected: string,
+  givenUp: () => boolean,
 ): Promise<void> {
   const { object, id } = uri
   for (const [what, search] of Object.entries({ label: { object }, id: { id } })) {
@@ -83,6 +117,7 @@ async function putIn(
       asBackend((message) => tagOf(session, key, message)),
       expected,
     )
+    if (givenUp()) throw new HmacBackendError('ERR_HMAC_TIMEOUT', 'pkcs11: the check of the imported key took too long')
   } catch (error) {
     undo(session, made)
     throw error

@@ -9,6 +9,7 @@ import {
 import {
   assertKnownAnswer,
   checkKnownAnswer,
+  forgetSigningKeys,
   type HmacBackend,
   HmacBackendError,
   knownAnswer,
@@ -21,7 +22,7 @@ import { asBackend, NAME, tagOf } from './tag.ts'
 export interface OpenPkcs11HmacInit extends Omit<OpenTokenInit, 'readWrite'> {
   /** What the key answered when it was put there. Default: what it answers when it is opened. */
   readonly knownAnswer?: string | undefined
-  /** Take a key that is not sensitive, or can be taken out of the token. Default: false. */
+  /** Take a key that is not sensitive, can be taken out of the token, or can be used without the PIN. Default: false. */
   readonly dangerouslyAllowExtractable?: boolean | undefined
 }
 
@@ -69,20 +70,21 @@ async function backendOf(token: Pkcs11Token, search: KeySearch, enrolled: string
       if (expected === undefined) expected = await knownAnswer(asked)
       else await checkKnownAnswer(asked, expected)
     } catch (error) {
-      if (error instanceof HmacBackendError && error.code === 'ERR_HMAC_KNOWN_ANSWER') disabled = error
+      if (error instanceof HmacBackendError && error.code === 'ERR_HMAC_KNOWN_ANSWER') {
+        disabled = error
+        forgetSigningKeys(backend)
+      }
       throw error
     }
     found = { generation: session.generation, key }
     return found
   }
-  await token.withSession(enroll, { repeat: true })
-
   async function afterEnrolling(session: Pkcs11Session, message: Uint8Array): Promise<Uint8Array> {
     const { key } = await enroll(session)
     return tagOf(session, key, message)
   }
 
-  return {
+  const backend: HmacBackend = {
     name: NAME,
     async hmacSha256(message, { signal } = {}) {
       if (disabled !== undefined) throw disabled
@@ -99,6 +101,11 @@ async function backendOf(token: Pkcs11Token, search: KeySearch, enrolled: string
         throw toHmacError(error)
       }
     },
-    close: () => token.close(),
+    async close() {
+      forgetSigningKeys(backend)
+      await token.close()
+    },
   }
+  await token.withSession(enroll, { repeat: true })
+  return backend
 }

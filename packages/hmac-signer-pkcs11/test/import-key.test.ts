@@ -1,11 +1,11 @@
 import { createHmac } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { attribute, booleanAttribute, findObject, findObjects, openToken } from '@hardbound/pkcs11'
+import { attribute, booleanAttribute, findObject, findObjects, loadModule, openToken } from '@hardbound/pkcs11'
 import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { importPkcs11HmacKey, openPkcs11Hmac } from '../src/index.ts'
-import { faults, KEY } from './helpers.ts'
+import { faults, KEY, rejection } from './helpers.ts'
 
 let softHsm: TestSoftHsm
 beforeAll(async () => {
@@ -108,6 +108,52 @@ describe('importPkcs11HmacKey', () => {
     faults.replace('C_SignAsync', async () => Buffer.alloc(32))
     faults.fail('C_DestroyObject', 0x5)
     await expect(put('stuck')).rejects.toMatchObject({ message: expect.stringContaining('could not be removed') })
+  })
+
+  it('M27 leaves nothing behind where the check takes longer than it may', async () => {
+    faults.replace('C_SignAsync', async (real, ...args) => {
+      await new Promise((resolve) => setTimeout(resolve, 150))
+      return real(...args)
+    })
+    const error = await rejection(put('slow', { timeoutMs: 100 }))
+    expect(error).toMatchObject({
+      code: 'ERR_HMAC_TIMEOUT',
+      message: 'pkcs11: the check of the imported key took too long',
+    })
+    expect(await count('slow')).toBe(0)
+  })
+
+  it('M27 says so where the slow check fails and the key can not be taken back', async () => {
+    faults.replace('C_SignAsync', async () => {
+      await new Promise((resolve) => setTimeout(resolve, 150))
+      return Buffer.alloc(32)
+    })
+    faults.fail('C_DestroyObject', 0x6)
+    await expect(put('slow-stuck', { timeoutMs: 100 })).rejects.toMatchObject({
+      message: expect.stringContaining('could not be removed'),
+    })
+  })
+
+  it('M27 says that the key may be there while the token hangs, and takes it back if that ends', async () => {
+    let back = (): void => {}
+    faults.replace('C_SignAsync', (real, ...args) => new Promise((done) => (back = () => done(real(...args)))))
+    const removed = new Promise<void>((resolve) =>
+      faults.replace('C_DestroyObject', (real, ...args) => {
+        real(...args)
+        resolve()
+      }),
+    )
+    const error = await rejection(put('hung', { timeoutMs: 20 }))
+    expect(error).toMatchObject({
+      code: 'ERR_HMAC_TIMEOUT',
+      message: expect.stringContaining('a key with label "hung"'),
+    })
+    back()
+    await removed
+    expect(await count('hung')).toBe(0)
+    const module = loadModule({ modulePath: softHsm.modulePath }) // left running under the call
+    module.cryptoki.C_Finalize()
+    module.close()
   })
 
   it('passes on that a key is too short for the token', async () => {

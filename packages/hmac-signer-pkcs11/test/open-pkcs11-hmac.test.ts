@@ -1,4 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { type HmacBackend, HmacBackendError } from '@hardbound/sigv4-hmac/backend'
 import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
@@ -112,6 +114,7 @@ describe('openPkcs11Hmac', () => {
     ['CKA_SIGN', 0x108, 0],
     ['CKA_SENSITIVE', 0x103, 0],
     ['CKA_EXTRACTABLE', 0x162, 1],
+    ['CKA_PRIVATE', 0x2, 0],
   ])('M11 looks at %s', async (name, type, value) => {
     faults.replace('C_GetAttributeValue', (real, session, object, template) => {
       const [asked] = template as { type: number }[]
@@ -120,13 +123,51 @@ describe('openPkcs11Hmac', () => {
     await expect(start()).rejects.toMatchObject({ code: 'ERR_HMAC_KEY', message: expect.stringContaining(name) })
   })
 
-  it('M11 takes an attribute that the token does not have for the worse', async () => {
+  it.each([
+    ['CKA_KEY_TYPE', 0x100, 'type'],
+    ['CKA_SIGN', 0x108, 'CKA_SIGN'],
+    ['CKA_SENSITIVE', 0x103, 'CKA_SENSITIVE'],
+    ['CKA_EXTRACTABLE', 0x162, 'CKA_EXTRACTABLE'],
+    ['CKA_PRIVATE', 0x2, 'CKA_PRIVATE'],
+  ])('M11 takes %s for the worse where the token does not have it', async (_, type, why) => {
+    faults.replace('C_GetAttributeValue', (real, session, object, template) => {
+      const [asked] = template as { type: number }[]
+      return asked?.type === type ? [{ type }] : real(session, object, template)
+    })
+    await expect(start()).rejects.toMatchObject({ code: 'ERR_HMAC_KEY', message: expect.stringContaining(why) })
+  })
+
+  it('M11 takes a key that wants no PIN only where told to', async () => {
+    const [file, label] = [join(softHsm.folder, 'public'), 'public']
+    await writeFile(file, KEY)
+    await softHsm.tool('--write-object', file, '--type', 'secrkey', '--usage-sign', '--sensitive', '--label', label)
+    const uri = softHsm.uri(label)
+    await expect(start({ uri })).rejects.toMatchObject({
+      code: 'ERR_HMAC_KEY',
+      message: expect.stringContaining('PIN'),
+    })
+    expect(await tag(await start({ uri, dangerouslyAllowExtractable: true }))).toBe(EXPECTED)
+  })
+
+  it('M11 takes a key without any attributes for the worst', async () => {
     faults.fail('C_GetAttributeValue', 0x12, 100)
     await expect(start()).rejects.toMatchObject({ code: 'ERR_HMAC_KEY' })
   })
 
   it('refuses another key than the one that was enrolled', async () => {
     await expect(start({ knownAnswer: '0'.repeat(32) })).rejects.toMatchObject({ code: 'ERR_HMAC_KNOWN_ANSWER' })
+  })
+
+  it('M15 asks for the known answer again once one of two sessions is lost, and uses no handle from before', async () => {
+    const backend = await start({ blockingLimitMs: 0, knownAnswer: KNOWN_ANSWER })
+    let back = (): void => {}
+    faults.replace('C_SignAsync', (real, ...args) => new Promise((done) => (back = () => done(real(...args)))))
+    const held = tag(backend)
+    faults.replace('C_SignAsync', async () => randomBytes(32)) // another token by now
+    faults.fail('C_SignInit', 0xb3)
+    await expect(tag(backend)).rejects.toMatchObject({ code: 'ERR_HMAC_KNOWN_ANSWER' })
+    back()
+    expect(await held).toBe(EXPECTED)
   })
 
   it.each([true, false])(
@@ -158,6 +199,8 @@ describe('openPkcs11Hmac', () => {
     const error = await rejection<HmacBackendError>(start())
     expect(error).toMatchObject({ code, tryNextLink: false })
     expect(faults.calls.filter((it) => it === 'C_Login')).toHaveLength(flag === 0 ? 1 : 0)
+    faults.reset()
+    await start({ tryPinWhenCountLow: true }) // it is the right one
   })
 
   it('M27 serves 200 callers of a slow token in turn, and refuses what is beyond its bound', async () => {

@@ -19,8 +19,11 @@ export const DEFAULT_MODULE_FOLDERS: readonly string[] = [
  * @param allowed Absolute paths of folders or of single files.
  * @returns the real path: that is what to load.
  * @throws {Pkcs11Error} `ERR_PKCS11_MODULE`
+ * @throws {TypeError} where an allowed place is relative.
  */
 export function checkModulePath(path: string, allowed: readonly string[] = DEFAULT_MODULE_FOLDERS): string {
+  // What a relative one allows would depend on where the program was started.
+  if (!allowed.every((it) => isAbsolute(it))) throw new TypeError('"allowedModules" must be absolute paths')
   if (!isAbsolute(path) || path.includes('\0')) throw refused(path, 'is not an absolute path')
   const real = realPathOf(path)
   const places = allowed.map(existing).filter((it) => it !== undefined)

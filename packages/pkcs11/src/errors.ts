@@ -9,7 +9,7 @@ export type Pkcs11ErrorCode =
   | 'ERR_PKCS11_DEVICE' // the token went away, or its sessions did, and could not be had back yet
   | 'ERR_PKCS11_PIN' // a PIN is needed and none was given, or its source may not be used
   | 'ERR_PKCS11_PIN_INCORRECT' // the token refused the PIN; it is not tried again
-  | 'ERR_PKCS11_PIN_COUNT_LOW' // a wrong PIN was given before, so this one was not tried
+  | 'ERR_PKCS11_PIN_COUNT_LOW' // a PIN did not get in before, so this one was not tried
   | 'ERR_PKCS11_PIN_FINAL_TRY' // one more wrong PIN locks the token, so this one was not tried
   | 'ERR_PKCS11_PIN_LOCKED' // the token takes no PIN any more
   | 'ERR_PKCS11_OBJECT' // no object matches, or several

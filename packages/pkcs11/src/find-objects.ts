@@ -1,9 +1,8 @@
 import type { Attribute, Handle } from './cryptoki.ts'
 import { Pkcs11Error } from './errors.ts'
-import { CKA, OBJECT_CLASS, PUBLIC_SESSION } from './internal/ck.ts'
+import { CKA, OBJECT_CLASS } from './internal/ck.ts'
 import { call } from './internal/native-error.ts'
-import { CKR } from './internal/rv.ts'
-import { pinStateOf } from './login.ts'
+import { assertLoggedIn } from './login.ts'
 import type { Pkcs11Session } from './session.ts'
 import type { Pkcs11Uri } from './uri.ts'
 
@@ -46,7 +45,8 @@ export function findObject(session: Pkcs11Session, search: ObjectSearch): Handle
   const found = findObjects(session, search)
   const [only] = found
   if (only !== undefined && found.length === 1) return only
-  if (only === undefined) assertLooked(session)
+  // Private objects can't be seen when the token is gone, or has forgotten who we are: then there is nothing to be said of them.
+  if (only === undefined) assertLoggedIn(session, 'looking for an object')
   const { object, id, type = 'object' } = search
   const asked = [
     ...(object === undefined ? [] : [`label ${JSON.stringify(object)}`]),
@@ -57,12 +57,4 @@ export function findObject(session: Pkcs11Session, search: ObjectSearch): Handle
     'ERR_PKCS11_OBJECT',
     found.length === 0 ? `no ${what}` : `${found.length} objects are a ${what}`,
   )
-}
-
-/** Private objects can't be seen when the token is gone, or has forgotten who we are: then there is nothing to be said of them. */
-function assertLooked({ cryptoki, slot, handle }: Pkcs11Session): void {
-  const { flags } = call('C_GetTokenInfo', () => cryptoki.C_GetTokenInfo(slot))
-  const { state } = call('C_GetSessionInfo', () => cryptoki.C_GetSessionInfo(handle))
-  if (pinStateOf(flags) === 'not-needed' || !PUBLIC_SESSION.includes(state)) return
-  throw new Pkcs11Error('ERR_PKCS11_DEVICE', 'looking for an object', { rv: CKR.USER_NOT_LOGGED_IN })
 }

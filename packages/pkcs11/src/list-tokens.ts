@@ -58,7 +58,7 @@ export function listTokens({ cryptoki }: Pkcs11Module): TokenInfo[] {
   return tokens
 }
 
-const unpadded = (text: string): string => text.replace(/[ \0]+$/, '')
+export const unpadded = (text: string): string => text.replace(/[ \0]+$/, '')
 
 /** 0 is CK_EFFECTIVELY_INFINITE, all ones CK_UNAVAILABLE_INFORMATION. */
 const sessions = (count: number): number => (count === 0 || count >= 0xffff_ffff ? Number.POSITIVE_INFINITY : count)

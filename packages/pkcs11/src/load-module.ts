@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { loadAddon } from './addon.ts'
 import { checkModulePath } from './check-module.ts'
 import type { Cryptoki, Pkcs11Addon } from './cryptoki.ts'
@@ -38,6 +39,8 @@ export interface Pkcs11Module {
   /** Stops the module once everybody has closed it. A second call does nothing. */
   close(): void
 }
+
+const NO_USER_CONFIG = 'P11_KIT_NO_USER_CONFIG'
 
 /** One C_Initialize per module and process. */
 interface Loaded {
@@ -90,9 +93,9 @@ function moduleFor(it: Loaded, path: string): Pkcs11Module {
         it.epoch += 1
         finalize(it.cryptoki)
       }
-      it.owned = initialize(it.cryptoki, path)
+      it.owned = initialize(it.cryptoki, path) || owned // still ours where it could not be stopped
       if (!owned && it.owned) it.epoch += 1 // whoever had started it has stopped it
-      return owned || it.owned
+      return it.owned
     },
     close() {
       if (!open) return
@@ -118,6 +121,7 @@ function started(cryptoki: Cryptoki, path: string): Loaded {
 }
 
 function load(cryptoki: Cryptoki, path: string): void {
+  if (basename(path).includes('p11-kit')) ignoreUserConfig()
   try {
     cryptoki.load(path)
   } catch (cause) {
@@ -139,6 +143,23 @@ function initialize(cryptoki: Cryptoki, path: string): boolean {
       rv === undefined ? { cause: error } : { rv },
     )
   }
+}
+
+/**
+ * p11-kit loads what is named in the user's own configuration too, and finds that by the environment: those modules would be checked
+ * by nobody. p11-kit's pkcs11.conf(5), "user-config". It does so when it is itself loaded.
+ *
+ * @throws {Pkcs11Error} in a worker, whose environment is a copy that native code does not see.
+ */
+function ignoreUserConfig(): void {
+  if (process.env[NO_USER_CONFIG] === '1') return
+  // Not imported: that costs a command half a millisecond of its start.
+  if (process.getBuiltinModule('node:worker_threads').isMainThread) process.env[NO_USER_CONFIG] = '1'
+  else
+    throw new Pkcs11Error(
+      'ERR_PKCS11_MODULE',
+      `to load p11-kit in a worker, start the program with ${NO_USER_CONFIG}=1`,
+    )
 }
 
 function finalize(cryptoki: Cryptoki): void {

@@ -1,8 +1,10 @@
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { Pkcs11Error } from './errors.ts'
-import { CKF, CKU_USER } from './internal/ck.ts'
+import { CKF, CKU_USER, PUBLIC_SESSION } from './internal/ck.ts'
 import { call, fromNative } from './internal/native-error.ts'
+import { latchOf, noteTry } from './internal/pin-latch.ts'
 import { CKR } from './internal/rv.ts'
+import type { Pkcs11Session } from './session.ts'
 
 /** How to prove to a token who we are. */
 export interface LoginInit {
@@ -10,7 +12,7 @@ export interface LoginInit {
   readonly pin?: string | undefined
   /** Have the token ask for the PIN at its own keypad. Default: false. */
   readonly protectedAuthentication?: boolean | undefined
-  /** Try the PIN although a wrong one was given to the token before. Default: false. */
+  /** Try the PIN although a wrong one was given to the token before, or this one did not get in. Default: false. */
   readonly tryPinWhenCountLow?: boolean | undefined
 }
 
@@ -28,13 +30,15 @@ export function pinStateOf(flags: number): PinState {
 
 /**
  * Logs in as the user, with one try. A token on its last try, or locked, is not touched; nor is one that was given a wrong PIN
- * before: a program that is started again and again must not use up all tries.
+ * before: a program that is started again and again must not use up all tries. A PIN with which this process did not get in is not
+ * tried again, whatever the token answered: not all tokens tell that a PIN was wrong, or count aloud.
  *
  * @throws {Pkcs11Error} `ERR_PKCS11_PIN` and its relatives.
  */
 export function login(cryptoki: Cryptoki, slot: Handle, session: Handle, init: LoginInit): void {
-  const { flags, label } = call('C_GetTokenInfo', () => cryptoki.C_GetTokenInfo(slot))
-  const name = `token "${label.trimEnd()}"`
+  const info = call('C_GetTokenInfo', () => cryptoki.C_GetTokenInfo(slot))
+  const { flags } = info
+  const name = `token "${info.label.trimEnd()}"`
   const state = pinStateOf(flags)
   if (state === 'not-needed') return
   if (state === 'not-set') throw new Pkcs11Error('ERR_PKCS11_PIN', `${name} has no PIN for users yet`)
@@ -49,12 +53,51 @@ export function login(cryptoki: Cryptoki, slot: Handle, session: Handle, init: L
       `a wrong PIN was given to ${name} before: log in once with its own tool, or allow the try`,
     )
   }
+  const latch = latchOf(info, pin)
+  if (latch.closed && init.tryPinWhenCountLow !== true) {
+    throw new Pkcs11Error(
+      'ERR_PKCS11_PIN_COUNT_LOW',
+      `${name} did not let this process in with that PIN before: start it again, or allow the try`,
+    )
+  }
   try {
     cryptoki.C_Login(session, CKU_USER, pin)
+    latch.open()
   } catch (error) {
     const mine = fromNative(`C_Login to ${name}`, error)
-    if (mine.rv !== CKR.USER_ALREADY_LOGGED_IN) throw mine
+    if (mine.rv === CKR.USER_ALREADY_LOGGED_IN) return
+    if (mine.rv === undefined || !NOT_TRIED.has(mine.rv)) {
+      noteTry(mine)
+      // At a keypad somebody may do better next time.
+      if (init.protectedAuthentication !== true) latch.close()
+    }
+    throw mine
   }
+}
+
+/** Answers that prove that no PIN got to the token. CKR_DEVICE_ERROR does not, nor does CKR_GENERAL_ERROR. */
+const NOT_TRIED = new Set<number>([
+  CKR.DEVICE_REMOVED,
+  CKR.TOKEN_NOT_PRESENT,
+  CKR.SLOT_ID_INVALID,
+  CKR.SESSION_CLOSED,
+  CKR.SESSION_HANDLE_INVALID,
+  CKR.CRYPTOKI_NOT_INITIALIZED,
+])
+
+/**
+ * Makes sure that a session still is one of a user who is logged in, where the token wants that.
+ *
+ * @throws {Pkcs11Error} `ERR_PKCS11_DEVICE`
+ */
+export function assertLoggedIn(
+  { cryptoki, slot, handle }: Pick<Pkcs11Session, 'cryptoki' | 'slot' | 'handle'>,
+  doing: string,
+): void {
+  const { flags } = call('C_GetTokenInfo', () => cryptoki.C_GetTokenInfo(slot))
+  const { state } = call('C_GetSessionInfo', () => cryptoki.C_GetSessionInfo(handle))
+  if (pinStateOf(flags) === 'not-needed' || !PUBLIC_SESSION.includes(state)) return
+  throw new Pkcs11Error('ERR_PKCS11_DEVICE', doing, { rv: CKR.USER_NOT_LOGGED_IN })
 }
 
 function pinFor({ pin, protectedAuthentication }: LoginInit, flags: number, name: string): string {

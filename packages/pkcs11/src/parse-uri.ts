@@ -11,7 +11,7 @@ const SLOT_ID = /^\d{1,19}$/
 
 /**
  * Reads a PKCS #11 URI, strictly: characters that must be percent-encoded are, no attribute stands there twice (but vendors' in
- * the query may), text is UTF-8.
+ * the query may) or in the wrong part, text is UTF-8.
  *
  * @param text At most 4096 characters.
  * @throws {TypeError} naming the attribute that is wrong, never its value.
@@ -31,7 +31,7 @@ export function parsePkcs11Uri(text: string): Pkcs11Uri {
   for (const [name, value] of path) {
     const field = PATH_FIELDS.get(name)
     if (field === undefined ? Object.hasOwn(vendorPath, name) : field in fields) throw twice(name)
-    if (field === undefined) define(vendorPath, name, utf8(name, value))
+    if (field === undefined) define(vendorPath, asVendors(name), utf8(name, value))
     else fields[field] = fieldValue(field, name, value)
   }
   const vendorQuery: Record<string, string[]> = {}
@@ -40,7 +40,7 @@ export function parsePkcs11Uri(text: string): Pkcs11Uri {
     if (field !== undefined && field in fields) throw twice(name)
     if (field !== undefined) fields[field] = utf8(name, value)
     else if (Object.hasOwn(vendorQuery, name)) vendorQuery[name]?.push(utf8(name, value))
-    else define(vendorQuery, name, [utf8(name, value)])
+    else define(vendorQuery, asVendors(name), [utf8(name, value)])
   }
   if ('pinSource' in fields && 'pinValue' in fields)
     throw new TypeError('"pin-source" and "pin-value" exclude each other')
@@ -49,6 +49,17 @@ export function parsePkcs11Uri(text: string): Pkcs11Uri {
     ...(Object.keys(vendorPath).length > 0 && { vendorPath }),
     ...(Object.keys(vendorQuery).length > 0 && { vendorQuery }),
   }
+}
+
+/** What only looks like a known attribute is no vendor's: least of all a PIN, which would be shown as theirs are. */
+function asVendors(name: string): string {
+  const known = name.toLowerCase()
+  if (known.startsWith('pin')) {
+    throw new TypeError('of "pin…" there are "pin-source" and "pin-value" alone, in small letters and after the "?"')
+  }
+  if (!PATH_FIELDS.has(known) && !QUERY_FIELDS.has(known)) return name
+  const place = PATH_FIELDS.has(known) ? 'before' : 'after'
+  throw new TypeError(`"${known}" is written in small letters, and ${place} the "?"`)
 }
 
 function attributes(text: string, separator: string, plain: RegExp): [name: string, value: Uint8Array][] {

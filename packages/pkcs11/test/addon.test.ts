@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import { howToInstall, loadAddon } from '../src/addon.ts'
+import { howToInstall, loadAddon, requireFromAbove } from '../src/addon.ts'
 
 describe('loadAddon', () => {
   it('loads pkcs11js where it is', () => {
@@ -14,6 +14,25 @@ describe('loadAddon', () => {
     }
     expect(() => loadAddon(load)).toThrow(expect.objectContaining({ code: 'ERR_PKCS11_ADDON' }))
     expect(() => loadAddon(load)).toThrow(/is not installed.* npm install pkcs11js@2$/)
+  })
+})
+
+describe('requireFromAbove', () => {
+  it('M14 takes a package out of a folder above the file alone', async () => {
+    const root = await realpath(await mkdtemp(join(tmpdir(), 'hardbound-addon-')))
+    const put = async (...folder: string[]): Promise<void> => {
+      await mkdir(join(root, ...folder), { recursive: true })
+      await writeFile(join(root, ...folder, 'index.js'), `module.exports = ${JSON.stringify(folder[0])}`)
+    }
+    const load = () => requireFromAbove('an-addon', join(root, 'app', 'node_modules', 'us', 'dist', 'us.cjs'))
+    await put('app', 'node_modules', 'us', 'dist')
+    await put('elsewhere', 'node_modules', 'an-addon')
+    await put('app', 'node_modules', 'node_modules', 'an-addon') // as Node: not there
+    expect(load).toThrow("Cannot find module 'an-addon'")
+    expect(() => loadAddon(load)).toThrow(expect.objectContaining({ code: 'ERR_PKCS11_ADDON' }))
+    await put('app', 'node_modules', 'an-addon')
+    expect(load()).toBe('app')
+    await rm(root, { recursive: true })
   })
 })
 

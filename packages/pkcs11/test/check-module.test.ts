@@ -1,7 +1,7 @@
-import { chmod, copyFile, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, copyFile, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { checkModulePath, loadModule } from '../src/index.ts'
 import { faults } from './helpers.ts'
 
@@ -65,6 +65,19 @@ describe('checkModulePath', () => {
     await copyFile(good, join(folder, 'wide', 'deep', 'a.so'))
     await chmod(join(folder, 'wide'), 0o777)
     await expect(check(join(folder, 'wide', 'deep', 'a.so'), [folder])).rejects.toThrow('writable')
+  })
+  it("M14 refuses another user's file, but for root's", async () => {
+    const theirs = await altered('theirs.so', {})
+    const us = jest.spyOn(process, 'getuid')
+    if (process.getuid?.() === 0) await chown(theirs, 65534, 65534)
+    us.mockReturnValue(4242)
+    await expect(check(theirs, [folder])).rejects.toThrow('belongs to another user')
+    expect(checkModulePath(SOFTHSM)).toBe(await realpath(SOFTHSM))
+    us.mockRestore()
+  })
+  it('M14 refuses to allow a relative place', async () => {
+    for (const place of ['.', 'usr/lib', ''])
+      await expect(check(SOFTHSM, ['/usr/lib', place])).rejects.toThrow(TypeError)
   })
   it.each([
     ['of another machine', { 18: process.arch === 'arm64' ? 62 : 183 }],

@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises'
 import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { findObject, findToken, type LoadModuleInit, loadModule, openToken } from '../src/index.ts'
 import { faults } from './helpers.ts'
 
@@ -39,11 +39,20 @@ describe('loadModule', () => {
     const named = loadModule({ moduleName: 'softhsm2', addon: faults.addon })
     expect(named.path).toBe(await realpath(SOFTHSM))
     named.close()
+    delete process.env.P11_KIT_NO_USER_CONFIG
     const proxy = loadModule({ addon: faults.addon })
+    expect(process.env.P11_KIT_NO_USER_CONFIG).toBe('1') // M14: no modules that the environment names
     expect(proxy.path).toMatch(/p11-kit-proxy\.so$|libp11-kit\.so/)
     proxy.close()
     await expect(load({ moduleName: 'no-such-module' })).rejects.toMatchObject(refusal)
     await expect(load({ moduleName: '../evil' })).rejects.toThrow(TypeError)
+  })
+  it('M14 loads no p11-kit in a worker, which can not keep it from what the environment names', async () => {
+    delete process.env.P11_KIT_NO_USER_CONFIG
+    jest.spyOn(process, 'getBuiltinModule').mockReturnValueOnce({ isMainThread: false })
+    await expect(load({ addon: faults.addon })).rejects.toMatchObject(refusal)
+    process.env.P11_KIT_NO_USER_CONFIG = '1'
+    loadModule({ addon: faults.addon }).close()
   })
   it('M09 opens a token by way of p11-kit, and gets it back from there', async () => {
     const uri = `pkcs11:token=hardbound?pin-source=${softHsm.pinFile}`
@@ -71,6 +80,14 @@ describe('loadModule', () => {
     one.close()
     expect(findToken(two, { token: 'hardbound' }).serial).toBe(softHsm.serial)
     two.close()
+  })
+
+  it('stops a module in the end that it could not stop in between', () => {
+    const module = loadModule({ modulePath: SOFTHSM, addon: faults.addon })
+    faults.fail('C_Finalize', 0x5)
+    expect(module.restart()).toBe(true)
+    module.close()
+    expect(faults.calls.filter((it) => it === 'C_Finalize')).toHaveLength(2)
   })
 
   it('starts a module that somebody else has stopped', async () => {

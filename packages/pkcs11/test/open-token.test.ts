@@ -1,4 +1,6 @@
 import { createHmac } from 'node:crypto'
+import { readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import {
@@ -145,6 +147,35 @@ describe('openToken', () => {
     expect(await one.withSession(hmac)).toBe(EXPECTED)
   })
 
+  it("M12 closes nobody else's session after a restart, by a number from before", async () => {
+    const [one, two] = [await start(), await start()]
+    await softHsm.removeToken()
+    await rejection(two.withSession(hmac, { repeat: true }))
+    await softHsm.restoreToken()
+    expect(await two.withSession(hmac, { repeat: true })).toBe(EXPECTED)
+    faults.calls.length = 0
+    expect(await one.withSession(hmac)).toBe(EXPECTED) // it gives up its old session, whose number is that of a new one of two
+    expect(faults.calls).not.toContain('C_CloseSession')
+    expect(await two.withSession(hmac)).toBe(EXPECTED)
+  })
+
+  it('M12 closes no session by a number from before that its work brings back late', async () => {
+    const token = await start()
+    const tag = (
+      session: Pkcs11Session, // not async, as what is begun keeps a module from being started again
+    ) => sign(session, { mechanism: CKM_SHA256_HMAC }, findObject(session, { object: 'aws' }), MESSAGE, 32)
+    let inner: Promise<Uint8Array> | undefined
+    const before = await token.withSession(() => {
+      faults.fail('C_SignInit', 0x32)
+      faults.fail('C_GetSlotList', 0x32) // so that it is
+      inner = token.withSession(tag, { repeat: true })
+      return faults.calls.length
+    })
+    expect(faults.calls).toContain('C_Finalize')
+    expect(faults.calls.slice(before)).not.toContain('C_CloseSession')
+    expect(Buffer.from((await inner) ?? []).toString('hex')).toBe(EXPECTED)
+  })
+
   it('M09 does not look for a lost token more often than it may', async () => {
     const token = await start({ reconnectDelayMs: 60_000 })
     faults.fail('C_SignInit', 0x32)
@@ -178,6 +209,112 @@ describe('openToken', () => {
     expect(first.code).toBe('ERR_PKCS11_PIN_INCORRECT')
     expect(await rejection(token.withSession(hmac))).toBe(first)
     expect(faults.calls.filter((it) => it === 'C_Login')).toHaveLength(2)
+    await start({ tryPinWhenCountLow: true }) // it is the right one
+  })
+
+  it.each([
+    ['FUNCTION_FAILED', 0x6],
+    ['GENERAL_ERROR', 0x5],
+    ['DEVICE_ERROR', 0x30],
+    ['ACTION_PROHIBITED', 0x1b],
+    ['FUNCTION_REJECTED', 0x200],
+    ['VENDOR_DEFINED', 0x80000001],
+  ])('M16 does not try a PIN again after CKR_%s, which may mean anything', async (_, rv) => {
+    const token = await start()
+    faults.fail('C_SignInit', 0x32)
+    faults.fail('C_Login', rv, 100)
+    for (let at = 0; at < 5; at++) await rejection(token.withSession(hmac, { repeat: true }))
+    expect(faults.calls.filter((it) => it === 'C_Login')).toHaveLength(2)
+    faults.fail('C_Login', 0, 0)
+    await start({ tryPinWhenCountLow: true })
+  })
+
+  it.each([
+    ['DEVICE_REMOVED', 0x32],
+    ['TOKEN_NOT_PRESENT', 0xe0],
+    ['SESSION_HANDLE_INVALID', 0xb3],
+  ])('M16 tries the PIN again after CKR_%s, with which it did not reach the token', async (_, rv) => {
+    const token = await start()
+    faults.fail('C_SignInit', 0x32)
+    faults.fail('C_Login', rv)
+    await rejection(token.withSession(hmac))
+    await rejection(token.withSession(hmac))
+    expect(await token.withSession(hmac)).toBe(EXPECTED)
+    expect(faults.calls.filter((it) => it === 'C_Login')).toHaveLength(3)
+  })
+
+  it('M16 tries a wrong PIN once, however often the token is opened and whatever it says of its count', async () => {
+    faults.replace('C_GetTokenInfo', (real, slot) => {
+      const info = real(slot) as { flags: number }
+      return { ...info, flags: info.flags & ~0x10000 }
+    })
+    const opened = await Promise.allSettled(Array.from({ length: 5 }, () => start({ pin: 'another-wrong-pin' })))
+    expect(opened.map((it) => it.status === 'rejected' && (it.reason as Pkcs11Error).code)).toEqual([
+      'ERR_PKCS11_PIN_INCORRECT',
+      ...Array(4).fill('ERR_PKCS11_PIN_COUNT_LOW'),
+    ])
+    expect(faults.calls.filter((it) => it === 'C_Login')).toHaveLength(1)
+    expect(await (await start()).withSession(hmac)).toBe(EXPECTED) // with the right one
+  })
+
+  it('M16 gives a stranger with the same label no PIN', async () => {
+    const twin = await createSoftHsm({ pin: '9999' })
+    const token = await start()
+    await softHsm.removeToken()
+    await rename(join(twin.folder, 'tokens'), join(softHsm.folder, 'tokens', '..', 'twin'))
+    for (const name of await readdir(join(softHsm.folder, 'twin'))) {
+      await rename(join(softHsm.folder, 'twin', name), join(softHsm.folder, 'tokens', name))
+    }
+    for (let at = 0; at < 3; at++) {
+      await expect(token.withSession(hmac, { repeat: true })).rejects.toMatchObject({ code: 'ERR_PKCS11_TOKEN_ABSENT' })
+    }
+    expect(faults.calls.filter((it) => it === 'C_Login')).toHaveLength(1)
+    for (const name of await readdir(join(softHsm.folder, 'tokens'))) {
+      await rm(join(softHsm.folder, 'tokens', name), { recursive: true })
+    }
+    await softHsm.restoreToken()
+    expect(await token.withSession(hmac, { repeat: true })).toBe(EXPECTED)
+    await twin.remove()
+  })
+
+  it('M16 looks who is in the slot before it opens one more session there, and before it logs in', async () => {
+    const token = await start()
+    let end = (): void => {}
+    const other = token.withSession(() => new Promise<void>((resolve) => (end = resolve)))
+    faults.replace('C_GetTokenInfo', (real, slot) => ({ ...(real(slot) as object), serialNumber: 'a stranger' }))
+    await expect(token.withSession(hmac)).rejects.toMatchObject({ code: 'ERR_PKCS11_TOKEN_ABSENT' })
+    end()
+    await other
+    expect(faults.calls.filter((it) => it === 'C_Login')).toHaveLength(1)
+  })
+
+  it('M15 notices with the next session that the token was out, and trusts no handle from before', async () => {
+    const token = await start()
+    const before = await token.withSession(({ generation }) => generation)
+    let end = (): void => {}
+    const other = token.withSession(() => new Promise<void>((resolve) => (end = resolve)))
+    faults.replace('C_GetSessionInfo', () => ({ state: 0 })) // CKS_RO_PUBLIC_SESSION
+    await expect(token.withSession(hmac)).rejects.toMatchObject({ code: 'ERR_PKCS11_DEVICE', rv: 0x101 })
+    faults.reset()
+    expect(await token.withSession(({ generation }) => generation)).toBeGreaterThan(before)
+    end()
+    await other
+  })
+
+  it.each([0xb0, 0xb3])('M15 trusts no handle from before once one of two sessions is lost (%i)', async (rv) => {
+    const token = await start()
+    const generation = () => token.withSession((session) => session.generation)
+    const before = await generation()
+    let end = (): void => {}
+    const other = token.withSession(() => new Promise<void>((resolve) => (end = resolve)))
+    expect(await generation()).toBe(before)
+    faults.fail('C_SignInit', rv)
+    await rejection(token.withSession(hmac))
+    expect(await generation()).toBeGreaterThan(before)
+    end()
+    await other
+    expect(await token.withSession(hmac)).toBe(EXPECTED)
+    expect(faults.calls.filter((it) => it === 'C_Login')).toHaveLength(1)
   })
 
   it('M16 goes on once an operator has logged in with another tool', async () => {
@@ -244,6 +381,24 @@ describe('openToken', () => {
       await call
     }
     expect(order).toEqual([0, 1, 2, 3])
+  })
+
+  it('M27 loses no session and no caller where one aborts in the moment in which it is served', async () => {
+    for (let ticks = 0; ticks < 8; ticks++) {
+      const token = await start({ maxSessions: 1, timeoutMs: 300 })
+      const controller = new AbortController()
+      let end = (): void => {}
+      const held = token.withSession(() => new Promise<void>((resolve) => (end = resolve)))
+      const aborted = token.withSession(async () => 'served', { signal: controller.signal }).catch(() => 'aborted')
+      const next = token.withSession(async () => 'next')
+      end()
+      for (let at = 0; at < ticks; at++) await undefined
+      controller.abort()
+      expect(['served', 'aborted']).toContain(await aborted)
+      expect(await next).toBe('next')
+      expect(await token.withSession(async () => 'after')).toBe('after')
+      await held
+    }
   })
 
   it('M27 gives up on a call in time, and lends its session again once it is back', async () => {

@@ -73,6 +73,35 @@ describe('parsePkcs11Uri', () => {
     expect(formatPkcs11Uri(uri, { dangerouslyShowPin: true })).toBe('pkcs11:token=a?pin-value=secret-pin')
   })
 
+  it.each([
+    'token=hsm;pin-value=314159',
+    'token=hsm;pin-source=314159',
+    'token=hsm;pin=314159',
+    'token=hsm;pinfile=314159',
+    '?PIN-VALUE=314159',
+    '?Pin-Value=314159',
+    '?pin=314159',
+    '?pin_value=314159',
+    '?pin-values=314159',
+  ])('M13 takes %s for no attribute of a vendor, which would be shown', (rest) => {
+    const parse = () => parsePkcs11Uri(`pkcs11:${rest}`)
+    expect(parse).toThrow(TypeError)
+    expect(parse).toThrow(/^(?=.*pin-value)(?!.*314159)/)
+  })
+
+  it.each([
+    ['module-path=/a', 'module-path', 'after'],
+    ['Module-Path=a', 'module-path', 'after'],
+    ['?MODULE-NAME=a', 'module-name', 'after'],
+    ['?serial=1', 'serial', 'before'],
+    ['Serial=1', 'serial', 'before'],
+    ['?object=a', 'object', 'before'],
+  ])('refuses %s, which would be looked at by nobody', (rest, name, place) => {
+    expect(() => parsePkcs11Uri(`pkcs11:${rest.replace('/', '')}`)).toThrow(
+      new TypeError(`"${name}" is written in small letters, and ${place} the "?"`),
+    )
+  })
+
   it('reads back whatever was written', () => {
     const text = fc.string({ unit: 'binary', maxLength: 40 })
     const uris = fc.record(

@@ -26,7 +26,7 @@ const tpm = z
 const pkcs11 = z.strictObject({
   uri: text.describe('RFC 7512; pin-value is refused'),
   pin_file: secretFile.optional(),
-  allow_modules: z.array(text).max(100).optional(),
+  allow_modules: z.array(text.regex(/^\//, 'must be an absolute path')).max(100).optional(),
 })
 
 const vault = z

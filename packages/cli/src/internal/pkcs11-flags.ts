@@ -31,7 +31,7 @@ export const PKCS11_HELP = `Token
   --pin <source>         the PIN: file:/path (mode 0600), fd:N, env:NAME or prompt
   --keypad               the token asks for the PIN at its own keypad
   --retry-pin            try the PIN although a wrong one was given to the token before
-  --allow-module <path>  load modules from this folder too, or this file (beside ${DEFAULT_MODULE_FOLDERS.slice(0, 2).join(', ')} …); may be given several times
+  --allow-module <path>  load modules from this folder too, or this file: absolute (beside ${DEFAULT_MODULE_FOLDERS.slice(0, 2).join(', ')} …); may be given several times
   --pkcs11-timeout <seconds>  for one HMAC (default: 5)
 `
 
@@ -78,7 +78,11 @@ export async function pinOf(flags: Pkcs11Flags): Promise<{ pin?: string }> {
 }
 
 /** Options that their flags are not simply called like. */
-const FLAGS: Readonly<Record<string, string>> = { timeoutMs: '--pkcs11-timeout', moduleName: '--uri' }
+const FLAGS: Readonly<Record<string, string>> = {
+  timeoutMs: '--pkcs11-timeout',
+  moduleName: '--uri',
+  allowedModules: '--allow-module',
+}
 
 /** The library's complaint about an option, in the words of flags. */
 export const pkcs11FlagsError = (cause: unknown): never => inWordsOfFlags(cause, FLAGS)

@@ -1,14 +1,15 @@
-import type { Pkcs11Error } from '../errors.ts'
+import { Pkcs11Error } from '../errors.ts'
 import { findToken } from '../find-token.ts'
-import type { TokenInfo } from '../list-tokens.ts'
+import { type TokenInfo, unpadded } from '../list-tokens.ts'
 import type { Pkcs11Module } from '../load-module.ts'
-import { type LoginInit, login } from '../login.ts'
+import { assertLoggedIn, type LoginInit, login } from '../login.ts'
 import type { Pkcs11Session } from '../session.ts'
 import type { Pkcs11Uri } from '../uri.ts'
 import { CKF } from './ck.ts'
 import { call } from './native-error.ts'
 import { now } from './now.ts'
 import { createPace } from './pace.ts'
+import { wasTried } from './pin-latch.ts'
 import { CKR, type Loss } from './rv.ts'
 
 export interface SessionsInit extends LoginInit {
@@ -41,9 +42,15 @@ export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: Sessi
   let generation = 0
   let epoch = module.epoch
   let info = findToken(module, uri)
+  /** Whatever else is found later by the same label is a stranger, and gets no PIN. */
+  const { serial, manufacturer, model } = info
+  const same = { ...uri, serial, manufacturer, model }
   let limit = Math.min(maxSessions, info.maxSessions)
   let state: 'new' | 'ready' | 'lost' = 'new'
-  /** What ended all attempts: a PIN is tried once, and not again whatever happens. */
+  /**
+   * What ended all attempts: a PIN is tried once, and not again whatever happens. A token that only was not asked, as it is on its
+   * last try, may be asked once an operator has put that right.
+   */
   let latched: Pkcs11Error | undefined
   let failure: { readonly error: Pkcs11Error; readonly at: number } | undefined
 
@@ -80,7 +87,9 @@ export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: Sessi
   function open(): Pkcs11Session {
     const handle = call('C_OpenSession', () => cryptoki.C_OpenSession(info.slot, flags))
     try {
+      assertSame()
       if (state !== 'ready') login(cryptoki, info.slot, handle, init)
+      else assertLoggedIn({ cryptoki, slot: info.slot, handle }, 'C_OpenSession') // with the others; or the token was out
     } catch (error) {
       closeQuietly(handle)
       throw error
@@ -91,13 +100,21 @@ export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: Sessi
     return session
   }
 
+  /** There may be another token in the slot by now. */
+  function assertSame(): void {
+    const { serialNumber, manufacturerID, model } = call('C_GetTokenInfo', () => cryptoki.C_GetTokenInfo(info.slot))
+    const names = [serialNumber, manufacturerID, model].map(unpadded)
+    if (names.every((name, at) => name === [info.serial, info.manufacturer, info.model][at])) return
+    throw new Pkcs11Error('ERR_PKCS11_TOKEN_ABSENT', `another token than "${info.token}" is in its slot`)
+  }
+
   /** The slot may have another number now; some modules see a token that came back only when they are started again. */
   function find(): void {
     try {
-      info = findToken(module, uri)
+      info = findToken(module, same)
     } catch (error) {
       if (!module.restart()) throw error
-      info = findToken(module, uri)
+      info = findToken(module, same)
     }
     epoch = module.epoch
     limit = Math.min(maxSessions, info.maxSessions)
@@ -105,6 +122,11 @@ export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: Sessi
 
   function lose(): void {
     state = 'lost'
+    forget()
+  }
+
+  /** No object handle from before is to be trusted, nor a session with it. */
+  function forget(): void {
     generation += 1
     for (const { handle } of idle.splice(0)) closeQuietly(handle)
   }
@@ -121,9 +143,10 @@ export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: Sessi
   function drop(session: Pkcs11Session, loss: Loss): void {
     busy -= 1
     if (epochs.get(session) === epoch) closeQuietly(session.handle)
-    if (session.generation !== generation) return
+    const current = session.generation === generation
+    if (current && loss !== 'none') forget()
     // With its last session a process is logged out (PKCS #11 v2.40, section 5.6, C_CloseSession).
-    if (loss === 'token' || busy + idle.length === 0) lose()
+    if ((current && loss === 'token') || busy + idle.length === 0) lose()
   }
 
   return {
@@ -140,6 +163,3 @@ export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: Sessi
     close: lose,
   }
 }
-
-/** A token that only was not asked, as it is on its last try, may be asked once an operator has put that right. */
-const wasTried = ({ code, rv }: Pkcs11Error): boolean => rv !== undefined && code.startsWith('ERR_PKCS11_PIN')

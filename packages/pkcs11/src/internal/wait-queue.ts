@@ -38,7 +38,11 @@ export function createWaitQueue<T>(maxWaiting: number): WaitQueue<T> {
       const turn = new Promise<T>((resolve, reject) => Object.assign(mine, { resolve, reject }))
       waiting.push(mine)
       // Taken out in the same breath: what is given later must reach somebody who still wants it.
-      return within(turn, patience, 'waiting for a session', () => waiting.splice(waiting.indexOf(mine), 1))
+      return within(turn, patience, 'waiting for a session', () => {
+        const at = waiting.indexOf(mine)
+        if (at >= 0) waiting.splice(at, 1)
+        return at >= 0 // otherwise it was given something just now, which must not get lost
+      })
     },
     give: (value) => waiting.shift()?.resolve(value),
     refuse: (error) => waiting.shift()?.reject(error),
@@ -48,13 +52,13 @@ export function createWaitQueue<T>(maxWaiting: number): WaitQueue<T> {
 /**
  * Settles as the work does, or when patience ends. The work goes on then: a call into a module can't be taken back.
  *
- * @param onGivingUp Called at the moment when patience ends.
+ * @param onGivingUp Called at the moment when patience ends; false: too late, the work is done.
  */
 export function within<T>(
   work: Promise<T>,
   { timeoutMs, signal }: Patience,
   doing: string,
-  onGivingUp?: () => void,
+  onGivingUp?: () => boolean,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const done = (): void => {
@@ -62,8 +66,8 @@ export function within<T>(
       signal?.removeEventListener('abort', onAbort)
     }
     const giveUp = (error: Pkcs11Error): void => {
+      if (onGivingUp?.() === false) return
       done()
-      onGivingUp?.()
       reject(error)
     }
     const onAbort = (): void => giveUp(new Pkcs11Error('ERR_PKCS11_ABORTED', `aborted while ${doing}`))
