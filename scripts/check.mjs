@@ -19,6 +19,14 @@ function files(folder) {
   })
 }
 
+/** What dependencies want beside them, and cannot bring themselves. */
+const peers = (home, dependencies) =>
+  new Set(
+    Object.keys(dependencies)
+      .map((it) => join(home, 'node_modules', it, 'package.json'))
+      .flatMap((it) => Object.keys(JSON.parse(readFileSync(it, 'utf8')).peerDependencies ?? {})),
+  )
+
 /** `… from 'x'` at the end of a line, `import('x')`, `import 'x'`; relative ones left out. */
 const IMPORTS = /(?:^|[\s}])from '([^'.][^']*)'$|import\('([^'.][^']*)'\)|^import '([^'.][^']*)'$/gm
 
@@ -48,7 +56,7 @@ for (const { folder, home, name, private: isPrivate, dependencies = {}, peerDepe
   for (const dependency of Object.keys(dependencies)) {
     const bundled =
       existsSync(join(home, 'build.mjs')) && readFileSync(join(home, 'build.mjs'), 'utf8').includes(dependency)
-    if (!used.has(dependency) && !bundled)
+    if (!used.has(dependency) && !bundled && !peers(home, dependencies).has(dependency))
       problems.push(`packages/${folder} depends on ${dependency} and does not import it`)
   }
   // A code that the README does not name can't be looked up.
