@@ -1,4 +1,4 @@
-import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type StsEndpointInit, stsEndpoint } from './aws-endpoint.ts'
 import { createHmacSigner } from './create-hmac-signer.ts'
 import type { HmacBackend } from './hmac-backend.ts'
@@ -81,7 +81,7 @@ export function stsRequests(init: StsClientInit): StsRequests {
   async function attempt(asked: StsAsked, body: string, signal: AbortSignal): Promise<StsSession> {
     const [headers, { postToSts }] = await Promise.all([
       signer.sign({ method: 'POST', url, headers: FORM, body }, { signal }),
-      loadHttp(),
+      import('./internal/sts-http.ts'), // node:https takes 6 ms to load: on first use, and while the backend works
     ])
     const answer = await postToSts({ url, headers, body, ca, signal })
     try {
@@ -135,12 +135,6 @@ const FORM = {
 
 /** Milliseconds: random up to 200, 400, 800 … ("full jitter"). */
 const jitter = (tries: number): number => Math.random() * 100 * 2 ** Math.min(tries, 5)
-
-/** node:https takes 6 ms to load: on first use, and once the backend's work is under way. */
-async function loadHttp(): Promise<typeof import('./internal/sts-http.ts')> {
-  await turn()
-  return import('./internal/sts-http.ts')
-}
 
 /** On a clock that nobody sets. Not `performance`, which has Node load what a command does not need for its start. */
 const monotonicMs = (): number => process.uptime() * 1000
