@@ -1,5 +1,5 @@
 import type { VerifiedAttestation } from '@hardbound/attestation-verify'
-import type { Grant, Peer } from './types.ts'
+import type { AwsGrant, AzureGrant, Grant, Peer } from './types.ts'
 
 /** What a record says beside its event: flat, and free of secrets. */
 export type Facts = Record<string, string | number | boolean | undefined>
@@ -38,8 +38,12 @@ export function attestationFacts({
 
 /** What is about to be granted. */
 export function grantFacts(grant: Grant): Facts {
-  if (grant.target !== 'aws' || !('roleSessionName' in grant)) return { target: grant.target }
-  const { action, roleArn, durationSeconds, roleSessionName, sourceIdentity } = grant as import('./types.ts').AwsGrant
+  if (isAzure(grant)) {
+    const { tenantId, clientId, scope } = grant
+    return { target: 'azure', azure_tenant_id: tenantId, azure_client_id: clientId, azure_scope: scope }
+  }
+  if (!isAws(grant)) return { target: grant.target }
+  const { action, roleArn, durationSeconds, roleSessionName, sourceIdentity } = grant
   return {
     target: 'aws',
     aws_action: action,
@@ -49,3 +53,7 @@ export function grantFacts(grant: Grant): Facts {
     source_identity: sourceIdentity,
   }
 }
+
+// Targets of one's own may have any name, and other fields.
+const isAws = (grant: Grant): grant is AwsGrant => grant.target === 'aws' && 'roleSessionName' in grant
+const isAzure = (grant: Grant): grant is AzureGrant => grant.target === 'azure' && 'tenantId' in grant

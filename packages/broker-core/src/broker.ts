@@ -92,7 +92,7 @@ export function createBroker(init: BrokerInit): Broker {
     Object.assign(facts, issued.audit)
     // 7. Nothing leaves unless it is recorded.
     await audit.append({ event: 'grant', ...facts, expires_at: issued.expiresAt })
-    return call.protocol === 'go-v1' ? { ...issued, body: goV1Body(issued.body) } : issued
+    return call.protocol === 'go-v1' ? { ...issued, body: goV1Body(issuer.target, issued) } : issued
   }
 
   async function verify(parsed: ParsedRequest, audience: string, signal: AbortSignal): Promise<VerifiedAttestation> {
@@ -155,9 +155,13 @@ const upstreamSilent =
     throw cause
   }
 
-/** The Go programs know five fields of AWS credentials. */
-function goV1Body({ AssumedRoleArn: _, ...body }: IssuedCredential['body']): IssuedCredential['body'] {
-  return body
+/** The Go programs know five fields of AWS credentials, and for Azure call the time of expiry `expires_in`. */
+function goV1Body(target: string, { body, expiresAt }: IssuedCredential): IssuedCredential['body'] {
+  if (target === 'azure') {
+    return { expires_in: new Date(expiresAt * 1000).toISOString(), access_token: body.access_token ?? '' }
+  }
+  const { AssumedRoleArn: _, ...known } = body
+  return known
 }
 
 /** `jwt.*` and `pki.*`: not an authentic token for us, 401. `claim.*`: authentic, and not acceptable, 403. */

@@ -13,6 +13,7 @@ export type {
   AuditRecord,
   AuditSink,
   AwsGrant,
+  AzureGrant,
   ConditionOutcome,
   CredentialIssuer,
   CredentialRequest,

@@ -45,9 +45,14 @@ function parseWant(text: string): CredentialRequest {
     }
   }
   if (target === 'azure') {
-    const { scope, ...unknown } = fields
+    const { scope, tenant_id: tenantId, client_id: clientId, ...unknown } = fields
     assertNothingElse(unknown, 'request')
-    return { target, scope: stringOf(scope, 'request.scope') }
+    return {
+      target,
+      scope: stringOf(scope, 'request.scope'),
+      tenantId: tenantId === undefined ? undefined : stringOf(tenantId, 'request.tenant_id'),
+      clientId: clientId === undefined ? undefined : stringOf(clientId, 'request.client_id'),
+    }
   }
   throw invalid('request.target')
 }
@@ -74,24 +79,12 @@ export function parseGoV1Request(body: Uint8Array, ekm: Uint8Array): ParsedReque
 }
 
 /** Fields of the Go programs that carry no right here are read and left alone: the policy derives them. */
-const GO_V1_IGNORED = new Set([
-  'access_key_id',
-  'region',
-  'session_name',
-  'iss',
-  'sub',
-  'aud',
-  'jti',
-  'iat',
-  'tenant',
-  'appid',
-])
+const GO_V1_IGNORED = new Set(['access_key_id', 'region', 'session_name', 'iss', 'sub', 'aud', 'jti', 'iat'])
 
 function goV1Want(claims: JsonObject): CredentialRequest {
-  const { use_assume_role: assumeRole, role_arn: roleArn, duration, scope, ...rest } = claims
-  const unknown = Object.keys(rest).filter((key) => !GO_V1_IGNORED.has(key))
-  if (unknown.length > 0) throw invalid('token_jwt.unknown')
-  if (scope !== undefined) return { target: 'azure', scope: stringOf(scope, 'token_jwt.scope') }
+  if (claims.scope !== undefined) return goV1AzureWant(claims)
+  const { use_assume_role: assumeRole, role_arn: roleArn, duration, ...rest } = claims
+  assertOnlyIgnored(rest)
   if (typeof assumeRole !== 'boolean') throw invalid('token_jwt.use_assume_role')
   return {
     target: 'aws',
@@ -100,6 +93,21 @@ function goV1Want(claims: JsonObject): CredentialRequest {
     durationSeconds: durationOf(duration ?? 900, 'token_jwt.duration'),
     sessionToken: !assumeRole,
   }
+}
+
+/** The Go program sends every field, unset ones as empty text. */
+function goV1AzureWant({ scope, tenant, appid, ...rest }: JsonObject): CredentialRequest {
+  assertOnlyIgnored(rest)
+  return {
+    target: 'azure',
+    scope: stringOf(scope, 'token_jwt.scope'),
+    tenantId: tenant === undefined || tenant === '' ? undefined : stringOf(tenant, 'token_jwt.tenant'),
+    clientId: appid === undefined || appid === '' ? undefined : stringOf(appid, 'token_jwt.appid'),
+  }
+}
+
+function assertOnlyIgnored(rest: JsonObject): void {
+  if (Object.keys(rest).some((key) => !GO_V1_IGNORED.has(key))) throw invalid('token_jwt.unknown')
 }
 
 function objectOf(octets: Uint8Array, bounds: { maxBytes: number; maxDepth: number }, where: string): JsonObject {

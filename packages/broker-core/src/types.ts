@@ -25,7 +25,14 @@ export type CredentialRequest =
       /** Go-v1 with `use_assume_role=false`: GetSessionToken. */
       readonly sessionToken: boolean
     }
-  | { readonly target: 'azure'; readonly scope: string }
+  | {
+      readonly target: 'azure'
+      /** One scope, `https://storage.azure.com/.default`. */
+      readonly scope: string
+      /** Directory (tenant) and application (client) it should come from. Left out: the rule's. */
+      readonly tenantId: string | undefined
+      readonly clientId: string | undefined
+    }
 
 /** What an AWS rule grants, worked out for one request; nothing in it comes from the client but the choice of role. */
 export interface AwsGrant {
@@ -49,13 +56,24 @@ export interface AwsGrant {
   readonly requirePackedPolicySize: boolean
 }
 
+/** What an Azure rule grants; the client chose among its scopes. */
+export interface AzureGrant {
+  readonly target: 'azure'
+  /** Directory (tenant) id, a lower-case GUID. */
+  readonly tenantId: string
+  /** Application (client) id, a lower-case GUID. */
+  readonly clientId: string
+  /** The one scope, ending in `/.default`. */
+  readonly scope: string
+}
+
 /** Grants of other targets carry their own fields beside `target`. */
 export interface OtherGrant {
   readonly target: string
   readonly [field: string]: unknown
 }
 
-export type Grant = AwsGrant | OtherGrant
+export type Grant = AwsGrant | AzureGrant | OtherGrant
 
 export interface PolicyInput {
   readonly attestation: VerifiedAttestation
@@ -86,8 +104,10 @@ export interface Policy {
   /** Identifies the policy in audit: hex SHA-256 of its text. */
   readonly version: string
   decide(input: PolicyInput): PolicyDecision
-  /** Rule by rule, which condition held and which did not. */
-  explain(input: PolicyInput): { readonly rule: string; readonly conditions: readonly ConditionOutcome[] }[]
+  /** Rule by rule, and target by target, which condition held and which did not. */
+  explain(
+    input: PolicyInput,
+  ): { readonly rule: string; readonly target: string; readonly conditions: readonly ConditionOutcome[] }[]
 }
 
 /** What an issuer hands out. */

@@ -8,6 +8,7 @@ import {
   type AuditRecord,
   type AuditSink,
   type AwsGrant,
+  type AzureGrant,
   type BrokerServerInit,
   type CredentialIssuer,
   compilePolicy,
@@ -39,6 +40,7 @@ export const POLICY = {
 export const SECRETS = {
   secretAccessKey: 'canary/SecretAccessKey/0123456789abcdefgh',
   sessionToken: 'canarySessionToken0123456789',
+  accessToken: 'canaryAccessToken0123456789',
 }
 
 export interface Harness {
@@ -48,6 +50,7 @@ export interface Harness {
   records: AuditRecord[]
   /** Grants that reached the cloud issuer. */
   grants: AwsGrant[]
+  azureGrants: AzureGrant[]
   connectionErrors: { reason: string }[]
   /** Replaces what the cloud issuer does. */
   issue: CredentialIssuer['issue'] | undefined
@@ -74,12 +77,22 @@ export async function startBroker(
   const keys = createRemoteKeySet({ url: issuer.jwksUrl, ca: issuer.caPem })
   const records: AuditRecord[] = []
   const grants: AwsGrant[] = []
+  const azureGrants: AzureGrant[] = []
   const connectionErrors: { reason: string }[] = []
   const cloud: CredentialIssuer = {
     target: 'aws',
     async issue(grant, context) {
       grants.push(grant as AwsGrant)
       return harness.issue === undefined ? sessionFor(grant as AwsGrant) : harness.issue(grant, context)
+    },
+  }
+  const azure: CredentialIssuer = {
+    target: 'azure',
+    async issue(grant) {
+      azureGrants.push(grant as AzureGrant)
+      const expiresAt = Math.floor(Date.now() / 1000) + 3599
+      const body = { access_token: SECRETS.accessToken, token_type: 'Bearer', expires_on: expiresAt }
+      return { body, expiresAt, audit: {} }
     },
   }
   const audit: AuditSink = {
@@ -90,7 +103,7 @@ export async function startBroker(
   const broker = createBroker({
     verifier: createGoogleVerifier({ keys }),
     policy: compilePolicy(init.policy ?? POLICY),
-    issuers: [cloud],
+    issuers: [cloud, azure],
     audit,
     audience: AUDIENCE,
     ...(init.goV1 === undefined ? {} : { goV1: init.goV1 }),
@@ -113,6 +126,7 @@ export async function startBroker(
     port,
     records,
     grants,
+    azureGrants,
     connectionErrors,
     issue: undefined,
     append: undefined,
@@ -242,9 +256,15 @@ export function v2Body(
 export function goV1Body(
   { issuer }: Pick<Harness, 'issuer'>,
   { goV1Ekm }: Pick<RawClient, 'goV1Ekm'>,
-  it: { claims?: object; audience?: string; nonces?: (nonces: string[]) => string[]; key?: Uint8Array } = {},
+  it: {
+    request?: object
+    claims?: object
+    audience?: string
+    nonces?: (nonces: string[]) => string[]
+    key?: Uint8Array
+  } = {},
 ): string {
-  const request = {
+  const request: Readonly<Record<string, unknown>> = it.request ?? {
     use_assume_role: true,
     access_key_id: '',
     role_arn: ROLE,

@@ -15,8 +15,7 @@ export function checkDocument(document: PolicyDocument): void {
     ids.add(rule.id)
     checkWorkload(rule.workload, [...path, 'workload'])
     if (rule.peer !== undefined && Object.keys(rule.peer).length === 0) fail([...path, 'peer'], 'must not be empty')
-    const check = rule.grant.aws.action === 'assume_role' ? checkRoleGrant : checkSessionTokenGrant
-    check(rule, document.aws?.account_id, [...path, 'grant', 'aws'])
+    checkGrant(rule, document.aws?.account_id, [...path, 'grant'])
   })
 }
 
@@ -65,11 +64,17 @@ function checkMeasurements(
   }
 }
 
-function checkRoleGrant(
-  { grant: { aws } }: RuleDocument,
-  ownAccount: string | undefined,
-  path: readonly PropertyKey[],
-): void {
+function checkGrant(rule: RuleDocument, ownAccount: string | undefined, path: readonly PropertyKey[]): void {
+  const { aws, azure } = rule.grant
+  if (aws === undefined && azure === undefined) fail(path, 'must have aws or azure')
+  if (aws?.action === 'assume_role') checkRoleGrant(aws, ownAccount, [...path, 'aws'])
+  if (aws?.action === 'get_session_token') checkSessionTokenGrant(aws, rule.protocols, [...path, 'aws'])
+  if (azure !== undefined && new Set(azure.scopes).size < azure.scopes.length) {
+    fail([...path, 'azure', 'scopes'], 'names a scope twice')
+  }
+}
+
+function checkRoleGrant(aws: AwsGrantDocument, ownAccount: string | undefined, path: readonly PropertyKey[]): void {
   if (aws.role_arn !== undefined && aws.role_arns !== undefined)
     fail([...path, 'role_arns'], 'does not go with role_arn')
   const roles = aws.role_arns ?? (aws.role_arn === undefined ? [] : [aws.role_arn])
@@ -88,8 +93,8 @@ function checkRoleGrant(
 
 /** GetSessionToken takes a duration and nothing else. */
 function checkSessionTokenGrant(
-  { grant: { aws }, protocols }: RuleDocument,
-  _ownAccount: string | undefined,
+  aws: AwsGrantDocument,
+  protocols: RuleDocument['protocols'],
   path: readonly PropertyKey[],
 ): void {
   const allowed = ['action', 'max_duration_seconds', 'region', 'require_packed_policy_size']

@@ -13,7 +13,7 @@ export interface CompiledRule {
 /**
  * Decides, for any order of the rules alike:
  * 1. rules whose conditions all hold have a say; without one, the reason is where the rule that got furthest failed;
- * 2. they must mean one and the same thing (role) by the request;
+ * 2. they must mean one and the same thing (role, application) by the request;
  * 3. if several grant it, they must grant it alike.
  *
  * @param rules Sorted by id.
@@ -29,7 +29,8 @@ export function decide(rules: readonly CompiledRule[], input: PolicyInput): Poli
   const choices = new Set(matching.flatMap(({ plan }) => plan.choices(input.request)))
   const [choice, ...others] = choices
   if (choice === undefined) return deny('request.target')
-  if (others.length > 0) return { allow: false, code: 'invalid_request', reason: 'request.ambiguous_role' }
+  if (others.length > 0)
+    return { allow: false, code: 'invalid_request', reason: `request.ambiguous_${MEANT[input.request.target]}` }
 
   const grants: Grant[] = []
   for (const { plan } of matching) {
@@ -42,6 +43,8 @@ export function decide(rules: readonly CompiledRule[], input: PolicyInput): Poli
   if (more.some((other) => JSON.stringify(other) !== json)) return deny('policy.ambiguous')
   return { allow: true, rule: matching[0]!.id, grant: grant! }
 }
+
+const MEANT = { aws: 'role', azure: 'application' } as const
 
 const deny = (reason: string): PolicyDecision => ({ allow: false, code: 'policy_denied', reason })
 

@@ -20,6 +20,6 @@ export function explain(rules: readonly CompiledRule[], input: PolicyInput) {
           : 'a template finds no value, or one that is too long or not allowed there',
       })
     }
-    return { rule: id, conditions: outcomes }
+    return { rule: id, target: plan.target, conditions: outcomes }
   })
 }

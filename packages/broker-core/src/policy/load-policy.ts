@@ -1,5 +1,6 @@
 import type { Policy } from '../types.ts'
 import { compileAwsGrant } from './aws-grant.ts'
+import { compileAzureGrant } from './azure-grant.ts'
 import { checkDocument } from './check-document.ts'
 import { checkShape } from './check-shape.ts'
 import { type CompiledRule, decide } from './decide.ts'
@@ -43,7 +44,7 @@ function compile(document: unknown, textVersion: string | undefined): Policy {
   const data = copyPlainData(document)
   const checked = checkShape(policySchema, data)
   checkDocument(checked)
-  const rules = checked.rules.map(compileRule).sort((a, b) => (a.id < b.id ? -1 : 1))
+  const rules = checked.rules.flatMap(compileRule).sort(byId)
   return {
     version: textVersion ?? sha256Hex(canonicalJson(data)),
     decide: (input) => decide(rules, input),
@@ -51,8 +52,15 @@ function compile(document: unknown, textVersion: string | undefined): Policy {
   }
 }
 
-function compileRule(rule: RuleDocument, index: number): CompiledRule {
+/** One for each target of the rule. */
+function compileRule(rule: RuleDocument, index: number): CompiledRule[] {
   const path = `rules[${index}]`
-  const plan = compileAwsGrant(rule.grant.aws, rule.id, `${path}.grant.aws`)
-  return { id: rule.id, plan, conditions: ruleConditions(rule, plan, path) }
+  const { aws, azure } = rule.grant
+  const plans = [
+    ...(aws === undefined ? [] : [compileAwsGrant(aws, rule.id, `${path}.grant.aws`)]),
+    ...(azure === undefined ? [] : [compileAzureGrant(azure)]),
+  ]
+  return plans.map((plan) => ({ id: rule.id, plan, conditions: ruleConditions(rule, plan, path) }))
 }
+
+const byId = (a: CompiledRule, b: CompiledRule): number => (a.id === b.id ? 0 : a.id < b.id ? -1 : 1)

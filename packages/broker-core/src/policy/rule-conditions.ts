@@ -56,6 +56,9 @@ export const CONDITION_ORDER: readonly string[] = [
   'when',
   'request.action',
   'request.role_arn',
+  'request.tenant_id',
+  'request.client_id',
+  'request.scope',
 ]
 
 const protocol = (protocols: RuleDocument['protocols']): Condition => ({

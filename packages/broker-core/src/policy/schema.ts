@@ -16,6 +16,13 @@ const ROLE_ARN = text(
   'the ARN of an IAM role, without wildcards',
 )
 
+const GUID = text(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'a GUID in lower case')
+/** Entra: a resource and `/.default`; where the resource ends in a slash, that makes two. */
+const SCOPE = text(
+  /^([a-z][a-z0-9+.-]{0,31}:\/\/[\w.~%:@/-]{1,400}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\/\.default$/,
+  'one resource and /.default, without wildcards',
+)
+
 const signer = z.strictObject({
   algorithm: z.enum(['RSASSA_PSS_SHA256', 'RSASSA_PKCS1V15_SHA256', 'ECDSA_P256_SHA256']),
   key_id: HEX_256.describe("Hex SHA-256 of the signer's SubjectPublicKeyInfo DER"),
@@ -133,13 +140,19 @@ const aws = z.strictObject({
     .describe('Refuse an STS answer that does not show that the session policy was seen'),
 })
 
+const azure = z.strictObject({
+  tenant_id: GUID.describe('Directory (tenant) of the application'),
+  client_id: GUID.describe('Application (client) whose tokens these are; the broker must be set up for it'),
+  scopes: list(SCOPE).describe('Scopes the client may choose from, one a token'),
+})
+
 const rule = z.strictObject({
   id: text(/^[a-z0-9-]{1,64}$/, '1 to 64 of a-z, 0-9 and -'),
   workload,
   peer: peer.optional().describe('The TLS client. Each list that is present must hold one entry that matches'),
   when: z.string().min(1).max(4096).optional().describe('CEL over assertion, request and peer; must be true'),
   protocols: list(z.enum(['v2', 'go-v1'])).default(['v2']),
-  grant: z.strictObject({ aws }),
+  grant: z.strictObject({ aws: aws.optional(), azure: azure.optional() }).describe('At least one'),
 })
 
 /** The policy file, version 1. Source of `schema/policy.schema.json`. */
@@ -153,7 +166,8 @@ export const policySchema = z.strictObject({
 export type PolicyDocument = z.output<typeof policySchema>
 export type RuleDocument = PolicyDocument['rules'][number]
 export type WorkloadDocument = RuleDocument['workload']
-export type AwsGrantDocument = RuleDocument['grant']['aws']
+export type AwsGrantDocument = NonNullable<RuleDocument['grant']['aws']>
+export type AzureGrantDocument = NonNullable<RuleDocument['grant']['azure']>
 export type SessionPolicyDocument = z.output<typeof sessionPolicySchema>
 
 /** JSON Schema (2020-12) of the policy file, for editors and other tools. */

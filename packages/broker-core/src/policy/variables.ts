@@ -16,7 +16,12 @@ export function policyVariables({ attestation, request, peer }: PolicyInput): Po
     request:
       request.target === 'aws'
         ? present({ target: 'aws', role_arn: request.roleArn, duration_seconds: request.durationSeconds })
-        : { target: request.target, scope: request.scope },
+        : present({
+            target: 'azure',
+            scope: request.scope,
+            tenant_id: request.tenantId,
+            client_id: request.clientId,
+          }),
     peer: present({
       address: peer.address,
       spki_sha256: peer.spkiSha256,

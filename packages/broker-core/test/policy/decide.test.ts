@@ -64,7 +64,12 @@ describe('decide', () => {
   })
 
   it('has nothing for other targets', () => {
-    const request = { target: 'azure', scope: 'https://storage.azure.com/.default' } as const
+    const request = {
+      target: 'azure',
+      scope: 'https://storage.azure.com/.default',
+      tenantId: undefined,
+      clientId: undefined,
+    } as const
     expect(t.decideOn({ ...t.input(), request }, t.rule())).toEqual(t.denied('request.target'))
   })
 

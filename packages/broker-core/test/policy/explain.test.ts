@@ -47,7 +47,12 @@ describe('explain', () => {
   })
 
   it('explains requests for other targets', () => {
-    const request = { target: 'azure', scope: 'https://storage.azure.com/.default' } as const
+    const request = {
+      target: 'azure',
+      scope: 'https://storage.azure.com/.default',
+      tenantId: undefined,
+      clientId: undefined,
+    } as const
     const [outcome] = t.policyOf(t.rule()).explain({ ...t.input(), request })
     expect(outcome!.conditions.filter(({ held }) => !held).map(({ condition }) => condition)).toEqual([
       'request.target',
