@@ -3,16 +3,26 @@ import { checkKnownAnswer, type HmacBackend, HmacBackendError, knownAnswer } fro
 import { encodePublic, type ObjectHandle, type PublicArea, type Tpm } from '@hardbound/tpm2'
 import { create, evictControl, flushContext, hmacKeyTemplate, load } from '@hardbound/tpm2/commands'
 import { writeKeyFile } from '@hardbound/tpm2/key-file'
-import { openDevice } from './internal/device.ts'
-import { asBackend } from './internal/enrolled-key.ts'
-import { createGate, type Gate } from './internal/gate.ts'
-import { withParent } from './internal/parent.ts'
-import { type Plan, pcrPolicy } from './internal/policy.ts'
-import { type Protection, protect } from './internal/protection.ts'
-import { isPersistent, type Settings, settingsOf } from './internal/settings.ts'
-import { using } from './internal/using.ts'
+import {
+  createGate,
+  type Gate,
+  isPersistent,
+  type KeyAuthOptions,
+  openDevice,
+  type ParentOptions,
+  type Plan,
+  type Protection,
+  pcrPolicy,
+  protect,
+  type Settings,
+  settingsOf,
+  type TpmOptions,
+  using,
+  withParent,
+} from '@hardbound/tpm2/keys'
+import { rethrow } from './internal/errors.ts'
+import { asBackend } from './internal/hmac-key.ts'
 import { openTpmHmac } from './open-tpm-hmac.ts'
-import type { KeyAuthOptions, ParentOptions, TpmOptions } from './options.ts'
 
 /** What to put into a TPM, and how. */
 export interface ImportTpmHmacKeyInit extends TpmOptions, KeyAuthOptions, ParentOptions {
@@ -60,10 +70,10 @@ export async function importTpmHmacKey(init: ImportTpmHmacKeyInit): Promise<Impo
   const ownerAuth = Uint8Array.from(init.ownerAuth ?? [])
   let gate: Gate | undefined
   try {
-    const device = await openDevice(init, timeoutMs)
+    const device = await openDevice(init, timeoutMs).catch(rethrow)
     gate = createGate(device, { timeoutMs, maxWaiting: 1 })
     const enrolling = { ...init, ownerAuth }
-    const { pem, key } = await gate.alone((tpm) => enrol(tpm, enrolling, settings, expected))
+    const { pem, key } = await gate.alone((tpm) => enrol(tpm, enrolling, settings, expected)).catch(rethrow)
     const where = persistentHandle === undefined ? { pem } : { handle: persistentHandle }
     try {
       const backend = await openTpmHmac({ ...init, tpm: device.tpm, key: where, knownAnswer: expected, timeoutMs })

@@ -1,12 +1,14 @@
-import { assertKnownAnswer, forgetSigningKeys, type HmacBackend } from '@hardbound/sigv4-hmac/backend'
-import type { CallLimits } from './internal/calls.ts'
-import { openDevice } from './internal/device.ts'
-import { enrolledKey } from './internal/enrolled-key.ts'
-import { createGate } from './internal/gate.ts'
-import { keySourceOf } from './internal/key.ts'
-import { isPersistent, settingsOf } from './internal/settings.ts'
-import { computeTag } from './internal/tag.ts'
-import type { KeyAuthOptions, ParentOptions, TpmOptions } from './options.ts'
+import {
+  assertKnownAnswer,
+  checkKnownAnswer,
+  forgetSigningKeys,
+  type HmacBackend,
+  knownAnswer,
+} from '@hardbound/sigv4-hmac/backend'
+import type { Tpm } from '@hardbound/tpm2'
+import { type KeyAuthOptions, type KeyUse, openTpmKey, type ParentOptions, type TpmOptions } from '@hardbound/tpm2/keys'
+import { isFinal, rethrow } from './internal/errors.ts'
+import { asBackend, assertHmacKey, computeTag } from './internal/hmac-key.ts'
 
 /** Which key, in which TPM. */
 export interface OpenTpmHmacInit extends TpmOptions, KeyAuthOptions, ParentOptions {
@@ -29,41 +31,27 @@ export interface OpenTpmHmacInit extends TpmOptions, KeyAuthOptions, ParentOptio
  * @throws {TypeError} or {RangeError} on options that can't be right.
  */
 export async function openTpmHmac(init: OpenTpmHmacInit): Promise<HmacBackend> {
-  const limits = limitsOf(init)
-  const source = keySourceOf(init.key)
-  const settings = settingsOf(init)
-  const device = await openDevice(init, limits.timeoutMs).catch((error: unknown) => {
-    settings.wipe()
-    throw error
-  })
-  const gate = createGate(device, limits, () => forgetSigningKeys(backend))
-  const close = async () => {
-    await gate.close()
-    settings.wipe()
-    forgetSigningKeys(backend)
-  }
-  const ready = enrolledKey(source, settings, init.knownAnswer)
+  let answer = init.knownAnswer
+  if (answer !== undefined) assertKnownAnswer(answer)
+  const key = await openTpmKey(init, {
+    accept: assertHmacKey,
+    async recognize(tpm: Tpm, use: KeyUse) {
+      if (answer === undefined) answer = await knownAnswer(asBackend(tpm, use))
+      else await checkKnownAnswer(asBackend(tpm, use), answer)
+    },
+    isFinal,
+    onFinal: () => forgetSigningKeys(backend),
+  }).catch(rethrow)
   const backend: HmacBackend = {
     name: 'tpm',
     async hmacSha256(message, options) {
       const copy = new Uint8Array(message)
-      return gate.alone(async (tpm) => computeTag(tpm, await ready(tpm), copy), options?.signal)
+      return key.use((tpm, use) => computeTag(tpm, use, copy), options?.signal).catch(rethrow)
     },
-    close,
+    async close() {
+      await key.close()
+      forgetSigningKeys(backend)
+    },
   }
-  await gate.alone(ready).catch(async (error: unknown) => {
-    await close()
-    throw error
-  })
   return backend
-}
-
-function limitsOf({ key, knownAnswer: expected, ...init }: OpenTpmHmacInit): CallLimits {
-  if ('handle' in key && !isPersistent(key.handle))
-    throw new RangeError('"key.handle" must be 0x81000000 to 0x81ffffff')
-  if (expected !== undefined) assertKnownAnswer(expected)
-  const { timeoutMs = 'pem' in key || init.sessionEncryption ? 30_000 : 5_000, maxWaiting = 256 } = init
-  if (!(timeoutMs > 0 && timeoutMs <= 600_000)) throw new RangeError('"timeoutMs" must be 1 to 600000')
-  if (!Number.isInteger(maxWaiting) || maxWaiting < 0) throw new RangeError('"maxWaiting" must be a whole number')
-  return { timeoutMs, maxWaiting }
 }

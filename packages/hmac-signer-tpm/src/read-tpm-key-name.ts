@@ -1,7 +1,5 @@
-import { openDevice } from './internal/device.ts'
-import { createGate } from './internal/gate.ts'
-import { saltKey } from './internal/protection.ts'
-import type { SaltKey, TpmOptions } from './options.ts'
+import { readTpmKeyName as readName, type SaltKey, type TpmOptions } from '@hardbound/tpm2/keys'
+import { rethrow } from './internal/errors.ts'
 
 /**
  * Reads the name of a key to pin as `sessionEncryption.name`. Believes what it is shown: run it where nobody sits between us and the TPM,
@@ -14,12 +12,5 @@ import type { SaltKey, TpmOptions } from './options.ts'
 export async function readTpmKeyName(
   init: Pick<TpmOptions, 'tpm' | 'dangerouslyAllowTcp'> & { readonly key?: SaltKey; readonly timeoutMs?: number },
 ): Promise<string> {
-  const { key = 'ek-rsa', timeoutMs = 60_000 } = init
-  const gate = createGate(await openDevice(init, timeoutMs), { timeoutMs, maxWaiting: 1 })
-  try {
-    const { name } = await gate.alone((tpm) => saltKey(tpm, key))
-    return Buffer.from(name).toString('hex')
-  } finally {
-    await gate.close()
-  }
+  return readName(init).catch(rethrow)
 }

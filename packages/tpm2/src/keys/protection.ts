@@ -1,7 +1,9 @@
-import type { Authorization, ObjectHandle, PublicArea, Session, Tpm } from '@hardbound/tpm2'
-import { createPrimary, readPublic } from '@hardbound/tpm2/commands'
-import { startHmacSession, startPolicySession } from '@hardbound/tpm2/sessions'
-import type { SaltKey, SessionEncryption } from '../options.ts'
+import { createPrimary } from '../commands/create-primary.ts'
+import { readPublic } from '../commands/read-public.ts'
+import type { PublicArea } from '../public-area.ts'
+import { startHmacSession, startPolicySession } from '../start-session.ts'
+import type { Authorization, ObjectHandle, Session, Tpm } from '../tpm.ts'
+import type { SaltKey, SessionEncryption } from './options.ts'
 
 /** How one use of the TPM is kept from those who listen on the bus. Everything in it ends with the `exclusively` around it. */
 export interface Protection {

@@ -1,7 +1,11 @@
-import { HmacBackendError } from '@hardbound/sigv4-hmac/backend'
-import { decodePublic, type ObjectHandle, type PublicArea, type Tpm } from '@hardbound/tpm2'
-import { importKey, load, readPublic } from '@hardbound/tpm2/commands'
-import { type KeyFile, readKeyFile } from '@hardbound/tpm2/key-file'
+import { importKey } from '../commands/import-key.ts'
+import { load } from '../commands/load.ts'
+import { readPublic } from '../commands/read-public.ts'
+import { Tpm2Error } from '../errors.ts'
+import { type KeyFile, readKeyFile } from '../key-file.ts'
+import type { PublicArea } from '../public-area.ts'
+import { decodePublic } from '../public-codec.ts'
+import type { ObjectHandle, Tpm } from '../tpm.ts'
 import { withParent } from './parent.ts'
 import type { Protection } from './protection.ts'
 import type { Settings } from './settings.ts'
@@ -16,27 +20,37 @@ export interface Key {
   readonly at: ObjectHandle | { readonly file: KeyFile; readonly private: Uint8Array }
 }
 
-/** @throws {HmacBackendError} `ERR_HMAC_KEY` */
+/** @throws {Tpm2Error} `ERR_TPM_KEY_FILE` */
 export function keySourceOf(key: { handle: number } | { pem: string }): KeySource {
   if ('handle' in key) return key
   try {
     const file = readKeyFile(key.pem)
     return { file, public: decodePublic(file.public) }
   } catch (cause) {
-    throw new HmacBackendError('ERR_HMAC_KEY', 'tpm: the key file is not a TSS2 PRIVATE KEY', { cause })
+    throw new Tpm2Error('ERR_TPM_KEY_FILE', 'the key file is not a TSS2 PRIVATE KEY', { cause })
   }
 }
 
-/** Looks at the key, and imports it where its file has it still wrapped for the journey. */
-export async function findKey(tpm: Tpm, source: KeySource, settings: Settings, protection: Protection): Promise<Key> {
+/**
+ * Looks at the key, and imports it where its file has it still wrapped for the journey.
+ *
+ * @param accept Throws where it is not one for the purpose; no password has been shown then.
+ */
+export async function findKey(
+  tpm: Tpm,
+  source: KeySource,
+  accept: (area: PublicArea) => void,
+  settings: Settings,
+  protection: Protection,
+): Promise<Key> {
   if ('handle' in source) {
     const found = await readPublic(tpm, { handle: source.handle })
-    assertHmacKey(found.public)
+    accept(found.public)
     return { public: found.public, at: found }
   }
   const { file, public: area } = source
-  assertHmacKey(area)
-  if (file.type === 'sealed') throw refused('the file has sealed data')
+  accept(area)
+  if (file.type === 'sealed') throw unfit('the file has sealed data')
   const { secret: seed } = file
   if (seed === undefined) return { public: area, at: { file, private: file.private } }
   const kind = parentOf(file)
@@ -64,14 +78,7 @@ export async function loadKey(
   })
 }
 
-/** M11: a key that gives HMAC-SHA-256 of what it is asked, and nothing else. */
-function assertHmacKey(area: PublicArea): void {
-  if (area.type !== 'keyedhash') throw refused('it is not an HMAC key')
-  if (!area.attributes.includes('sign')) throw refused('it may not sign')
-  if (area.attributes.includes('restricted')) throw refused('it is restricted')
-  if (area.scheme?.scheme !== 'hmac' || area.scheme.hash !== 'sha256') throw refused('it is not for HMAC-SHA-256')
-}
-
-const refused = (why: string) => new HmacBackendError('ERR_HMAC_KEY', `tpm: the key can't be used: ${why}`)
+/** @returns `ERR_TPM_KEY` */
+export const unfit = (why: string): Tpm2Error => new Tpm2Error('ERR_TPM_KEY', `the key can't be used: ${why}`)
 
 const parentOf = ({ parent, rsaParent = false }: KeyFile) => ({ handle: parent, rsaParent })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { parsePcrs } from '../src/parse-pcrs.ts'
+import { parsePcrs } from '../src/keys.ts'
 
 describe('parsePcrs', () => {
   it.each([

@@ -1,9 +1,9 @@
-import { HmacBackendError } from '@hardbound/sigv4-hmac/backend'
+import { Tpm2Error } from '../errors.ts'
 
 /** How long a caller may wait, and how many may. */
 export interface CallLimits {
   readonly timeoutMs: number
-  /** Beyond so many (and the one at work) it is `ERR_HMAC_OVERLOADED`. */
+  /** Beyond so many (and the one at work) it is `ERR_TPM_OVERLOADED`. */
   readonly maxWaiting: number
 }
 
@@ -22,7 +22,7 @@ export interface Calls {
 
 interface Call {
   start(): void
-  giveUp(error: HmacBackendError): void
+  giveUp(error: Tpm2Error): void
 }
 
 export function createCalls({ timeoutMs, maxWaiting }: CallLimits): Calls {
@@ -84,7 +84,7 @@ export function createCalls({ timeoutMs, maxWaiting }: CallLimits): Calls {
   }
 }
 
-const isClosed = () => new HmacBackendError('ERR_HMAC_CLOSED', 'tpm: closed')
-const given = () => new HmacBackendError('ERR_HMAC_ABORTED', 'tpm: the caller gave up')
-const late = (ms: number) => new HmacBackendError('ERR_HMAC_TIMEOUT', `tpm: no answer in ${ms} ms`)
-const overloaded = (most: number) => new HmacBackendError('ERR_HMAC_OVERLOADED', `tpm: ${most} requests wait already`)
+const isClosed = () => new Tpm2Error('ERR_TPM_CLOSED', 'closed')
+const given = () => new Tpm2Error('ERR_TPM_ABORTED', 'the caller gave up')
+const late = (ms: number) => new Tpm2Error('ERR_TPM_TIMEOUT', `no answer in ${ms} ms`)
+const overloaded = (most: number) => new Tpm2Error('ERR_TPM_OVERLOADED', `${most} requests wait already`)

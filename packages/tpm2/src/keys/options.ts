@@ -1,5 +1,5 @@
-import type { Tpm } from '@hardbound/tpm2'
-import type { PcrSelection } from '@hardbound/tpm2/sessions'
+import type { PcrSelection } from '../pcr-selection.ts'
+import type { Tpm } from '../tpm.ts'
 
 /** A key in the endorsement or owner hierarchy: by template (TCG EK Credential Profile, Provisioning Guidance), or where it is kept. */
 export type SaltKey = 'ek-rsa' | 'ek-ecc' | 'srk-rsa' | 'srk-ecc' | number
@@ -17,9 +17,9 @@ export interface SessionEncryption {
 
 /** Which TPM, and how to speak to it. */
 export interface TpmOptions {
-  /** Address as `openTransport` of @hardbound/tpm2 takes it: `/dev/tpmrm0`, `unix:/path`; or a `Tpm`, which stays open. */
+  /** Address as `openTransport` takes it: `/dev/tpmrm0`, `unix:/path`; or a `Tpm`, which stays open. */
   readonly tpm: string | Tpm
-  /** Without it, passwords and HMACs cross the bus in clear: right for a TPM within the CPU, not for a chip with probes at its pins. */
+  /** Without it, passwords and what they protect cross the bus in clear: right for a TPM within the CPU, not for a chip with probes at its pins. */
   readonly sessionEncryption?: SessionEncryption
   /** TCP addresses have neither authentication nor encryption: for tests alone. */
   readonly dangerouslyAllowTcp?: boolean

@@ -1,7 +1,14 @@
-import { HmacBackendError } from '@hardbound/sigv4-hmac/backend'
-import { type Authorization, type PublicArea, type Tpm, Tpm2Error } from '@hardbound/tpm2'
-import { createPrimary, flushContext, pcrRead, policyAuthValue, policyOr, policyPcr } from '@hardbound/tpm2/commands'
-import { type PcrSelection, type TrialPolicy, trialPolicy } from '@hardbound/tpm2/sessions'
+import { createPrimary } from '../commands/create-primary.ts'
+import { flushContext } from '../commands/flush-context.ts'
+import { pcrRead } from '../commands/pcr-read.ts'
+import { policyAuthValue } from '../commands/policy-auth-value.ts'
+import { policyOr } from '../commands/policy-or.ts'
+import { policyPcr } from '../commands/policy-pcr.ts'
+import { Tpm2Error } from '../errors.ts'
+import type { PcrSelection } from '../pcr-selection.ts'
+import type { PublicArea } from '../public-area.ts'
+import type { Authorization, Tpm } from '../tpm.ts'
+import { type TrialPolicy, trialPolicy } from '../trial-policy.ts'
 import type { Protection } from './protection.ts'
 import type { Settings } from './settings.ts'
 
@@ -19,7 +26,7 @@ export type Plan =
 /**
  * Finds out in which of the known ways the key's policy is made, by computing each from the PCRs as they are now.
  *
- * @throws {HmacBackendError} `ERR_HMAC_POLICY` where it is none of them.
+ * @throws {Tpm2Error} `ERR_TPM_POLICY_FAIL` where it is none of them.
  */
 export async function planFor(tpm: Tpm, area: PublicArea, settings: Settings, protection: Protection): Promise<Plan> {
   const { pcrs, keyAuth, ekParent } = settings
@@ -38,14 +45,14 @@ export async function planFor(tpm: Tpm, area: PublicArea, settings: Settings, pr
     if (same(trialPolicy().or(or).digest, area.authPolicy)) return { ...plan, or }
   }
   const made = pcrs === undefined ? 'a password' : 'these PCRs as they are now'
-  throw new HmacBackendError('ERR_HMAC_POLICY', `tpm: the policy of the key is not made of ${made}`)
+  throw new Tpm2Error('ERR_TPM_POLICY_FAIL', `the policy of the key is not made of ${made}`)
 }
 
 /**
  * The policy that these PCRs keep the values they have now.
  *
  * @param protection Its session shows that it is the TPM who says so, not somebody in between who'd choose the policy.
- * @throws {HmacBackendError} `ERR_HMAC_POLICY` where the TPM does not have them all.
+ * @throws {Tpm2Error} `ERR_TPM_POLICY_FAIL` where the TPM does not have them all.
  */
 export async function pcrPolicy(
   tpm: Tpm,
@@ -54,7 +61,7 @@ export async function pcrPolicy(
 ): Promise<TrialPolicy> {
   const values = await pcrRead(tpm, pcrs, { sessions })
   if (values.length !== pcrs.flatMap((bank) => bank.pcrs).length) {
-    throw new HmacBackendError('ERR_HMAC_POLICY', 'tpm: it does not have all of these PCRs')
+    throw new Tpm2Error('ERR_TPM_POLICY_FAIL', 'it does not have all of these PCRs')
   }
   return trialPolicy().pcr(
     pcrs,
@@ -80,7 +87,7 @@ export async function authorizeKey(
 /** The TPM only says that the digest is not in the list (TPM_RC_VALUE). */
 function branchMissed(cause: unknown): never {
   if (!(cause instanceof Tpm2Error) || cause.code !== 'ERR_TPM_RC') throw cause
-  throw new HmacBackendError('ERR_HMAC_POLICY', 'tpm: a PCR of the policy has changed', { cause })
+  throw new Tpm2Error('ERR_TPM_POLICY_FAIL', 'a PCR of the policy has changed', { cause })
 }
 
 async function endorsementName(tpm: Tpm, { ekParent, parentAuth }: Settings, protection: Protection) {

@@ -1,5 +1,5 @@
-import type { PcrSelection } from '@hardbound/tpm2/sessions'
-import type { KeyAuthOptions, ParentOptions, SaltKey, SessionEncryption, TpmOptions } from '../options.ts'
+import type { PcrSelection } from '../pcr-selection.ts'
+import type { KeyAuthOptions, ParentOptions, SaltKey, SessionEncryption, TpmOptions } from './options.ts'
 
 /** Options that were checked, with copies of the passwords. */
 export interface Settings {

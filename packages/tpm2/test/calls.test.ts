@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { createCalls } from '../src/internal/calls.ts'
+import { createCalls } from '../src/keys/calls.ts'
 
 /** Work that ends when it is told to. */
 function held() {
@@ -14,7 +14,7 @@ describe('createCalls', () => {
     const calls = createCalls({ timeoutMs: 10_000, maxWaiting: 1 })
     const [first, second] = [held(), held()]
     const answers = [calls.run(first.work), calls.run(second.work)]
-    await expect(calls.run(second.work)).rejects.toEqual(isCode('ERR_HMAC_OVERLOADED'))
+    await expect(calls.run(second.work)).rejects.toEqual(isCode('ERR_TPM_OVERLOADED'))
     first.end()
     expect(await answers[0]).toBe('done')
     const third = calls.run(() => Promise.resolve('third'))
@@ -28,8 +28,8 @@ describe('createCalls', () => {
     const isOver: boolean[] = []
     const late = calls.run(async (gone) => work().then(() => isOver.push(gone())))
     const waiting = calls.run(() => Promise.reject(new Error('never begun')))
-    await expect(late).rejects.toEqual(isCode('ERR_HMAC_TIMEOUT'))
-    await expect(waiting).rejects.toEqual(isCode('ERR_HMAC_TIMEOUT'))
+    await expect(late).rejects.toEqual(isCode('ERR_TPM_TIMEOUT'))
+    await expect(waiting).rejects.toEqual(isCode('ERR_TPM_TIMEOUT'))
     end()
     expect(await calls.run(() => Promise.resolve('next'))).toBe('next')
     expect(isOver).toEqual([true])
@@ -41,8 +41,8 @@ describe('createCalls', () => {
     const closing = Promise.all([calls.close(), calls.close()])
     end()
     await closing
-    const closed = { status: 'rejected', reason: isCode('ERR_HMAC_CLOSED') }
+    const closed = { status: 'rejected', reason: isCode('ERR_TPM_CLOSED') }
     expect(await outcomes).toEqual([closed, closed])
-    await expect(calls.run(work)).rejects.toEqual(isCode('ERR_HMAC_CLOSED'))
+    await expect(calls.run(work)).rejects.toEqual(isCode('ERR_TPM_CLOSED'))
   })
 })

@@ -1,5 +1,5 @@
-import type { Authorization, Tpm } from '@hardbound/tpm2'
-import { flushContext } from '@hardbound/tpm2/commands'
+import { flushContext } from '../commands/flush-context.ts'
+import type { Authorization, Tpm } from '../tpm.ts'
 
 /** Authorises one command. A policy session is good for one only, and makes room then; where that failed, `exclusively` does it. */
 export async function using<T>(tpm: Tpm, auth: Authorization, work: (auth: Authorization) => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-import type { PcrSelection } from '@hardbound/tpm2/sessions'
+import type { PcrSelection } from '../pcr-selection.ts'
 
 /**
  * Reads a list of PCRs as tpm2-tools write it.

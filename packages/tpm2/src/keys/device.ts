@@ -1,6 +1,8 @@
-import { openTpm, openTransport, type Tpm } from '@hardbound/tpm2'
-import type { TpmOptions } from '../options.ts'
-import { toHmacError } from './errors.ts'
+import { openTpm } from '../open-tpm.ts'
+import { openTransport } from '../open-transport.ts'
+import type { Tpm } from '../tpm.ts'
+import type { TpmOptions } from './options.ts'
+import { toKeyError } from './to-key-error.ts'
 
 /** A TPM that is open. */
 export interface Device {
@@ -11,7 +13,7 @@ export interface Device {
 
 /**
  * @param timeoutMs For opening, and then for each command.
- * @throws {HmacBackendError}
+ * @throws {Tpm2Error}
  */
 export async function openDevice({ tpm, dangerouslyAllowTcp = false }: TpmOptions, timeoutMs: number): Promise<Device> {
   if (typeof tpm !== 'string') return { tpm, close: () => Promise.resolve() }
@@ -20,6 +22,6 @@ export async function openDevice({ tpm, dangerouslyAllowTcp = false }: TpmOption
     const opened = await openTpm({ transport, commandTimeoutMs: timeoutMs, openTimeoutMs: timeoutMs })
     return { tpm: opened, close: () => opened.close() }
   } catch (cause) {
-    throw toHmacError(cause)
+    throw toKeyError(cause)
   }
 }

@@ -1,0 +1,6 @@
+export type { EntraApplicationInit, FederatedCredential } from './azure/application.ts'
+export { startAzurite, type TestAzurite } from './azure/azurite.ts'
+export { startEntra } from './azure/entra.ts'
+export { entraError, hangs, htmlPage, startSilentAuthority, throttled } from './azure/faults.ts'
+export type { EntraErrorCode } from './azure/refusal.ts'
+export type { EntraCall, EntraOptions, EntraRefusalRecord, TestEntra } from './azure/test-entra.ts'
