@@ -9,7 +9,15 @@ export interface Attribute {
 
 export interface Mechanism {
   mechanism: number
-  parameter?: Buffer | number
+  parameter?: Buffer | number | PssParameter
+}
+
+/** CK_RSA_PKCS_PSS_PARAMS. `type` tells the addon what it is. */
+export interface PssParameter {
+  type: number
+  hashAlg: number
+  mgf: number
+  saltLen: number
 }
 
 interface Version {
@@ -34,6 +42,7 @@ export interface Cryptoki {
     flags: number
     maxSessionCount: number
   }
+  C_GetMechanismList(slot: Handle): number[]
   C_OpenSession(slot: Handle, flags: number): Handle
   C_CloseSession(session: Handle): void
   C_GetSessionInfo(session: Handle): { state: number }

@@ -13,13 +13,15 @@ export type Pkcs11ErrorCode =
   | 'ERR_PKCS11_PIN_FINAL_TRY' // one more wrong PIN locks the token, so this one was not tried
   | 'ERR_PKCS11_PIN_LOCKED' // the token takes no PIN any more
   | 'ERR_PKCS11_OBJECT' // no object matches, or several
+  | 'ERR_PKCS11_KEY' // the key is not one to be used, or its public key is not to be had, or is another than before
+  | 'ERR_PKCS11_SIGNATURE' // the token gave something that is no signature of the key
   | 'ERR_PKCS11_RV' // any other answer than CKR_OK; `rv` has it
   | 'ERR_PKCS11_OVERLOADED' // too many wait already
   | 'ERR_PKCS11_TIMEOUT' // a deadline passed
   | 'ERR_PKCS11_ABORTED' // the caller's AbortSignal
   | 'ERR_PKCS11_CLOSED' // the token was closed
 
-/** Messages name modules, tokens, functions and CKR_ values; never a PIN, a key or an attribute's value. */
+/** Messages name modules, tokens, functions and CKR_ values; never a PIN, a key or, but for labels and ids, an attribute's value. */
 export class Pkcs11Error extends Error {
   override readonly name = 'Pkcs11Error'
   readonly code: Pkcs11ErrorCode

@@ -3,6 +3,7 @@ import { Pkcs11Error } from './errors.ts'
 import { CKA, OBJECT_CLASS } from './internal/ck.ts'
 import { call } from './internal/native-error.ts'
 import { assertLoggedIn } from './login.ts'
+import { attribute } from './objects.ts'
 import type { Pkcs11Session } from './session.ts'
 import type { Pkcs11Uri } from './uri.ts'
 
@@ -55,6 +56,14 @@ export function findObject(session: Pkcs11Session, search: ObjectSearch): Handle
   const what = `${type} with ${asked.length === 0 ? 'any name' : asked.join(' and ')}`
   throw new Pkcs11Error(
     'ERR_PKCS11_OBJECT',
-    found.length === 0 ? `no ${what}` : `${found.length} objects are a ${what}`,
+    found.length === 0 ? `no ${what}` : `${found.length} objects are a ${what}: ids ${idsOf(session, found)}`,
   )
+}
+
+const MAX_NAMED = 8
+
+/** What to tell objects of one name apart by. */
+function idsOf(session: Pkcs11Session, objects: readonly Handle[]): string {
+  const ids = objects.slice(0, MAX_NAMED).map((it) => attribute(session, it, CKA.ID)?.toString('hex') || '(none)')
+  return ids.join(', ') + (objects.length > MAX_NAMED ? ', …' : '')
 }

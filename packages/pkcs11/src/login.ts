@@ -1,6 +1,6 @@
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { Pkcs11Error } from './errors.ts'
-import { CKF, CKU_USER, PUBLIC_SESSION } from './internal/ck.ts'
+import { CKF, CKU_CONTEXT_SPECIFIC, CKU_USER, PUBLIC_SESSION } from './internal/ck.ts'
 import { call, fromNative } from './internal/native-error.ts'
 import { latchOf, noteTry } from './internal/pin-latch.ts'
 import { CKR } from './internal/rv.ts'
@@ -33,11 +33,12 @@ export function pinStateOf(flags: number): PinState {
  * before: a program that is started again and again must not use up all tries. A PIN with which this process did not get in is not
  * tried again, whatever the token answered: not all tokens tell that a PIN was wrong, or count aloud.
  *
+ * @param begin Begins the operation of a key that wants the PIN for each (CKA_ALWAYS_AUTHENTICATE): the login is for that alone.
  * @throws {Pkcs11Error} `ERR_PKCS11_PIN` and its relatives.
  */
-export function login(cryptoki: Cryptoki, slot: Handle, session: Handle, init: LoginInit): void {
+export function login(cryptoki: Cryptoki, slot: Handle, session: Handle, init: LoginInit, begin?: () => void): void {
   const info = call('C_GetTokenInfo', () => cryptoki.C_GetTokenInfo(slot))
-  const { flags } = info
+  const flags = begin === undefined ? info.flags : info.flags | CKF.LOGIN_REQUIRED
   const name = `token "${info.label.trimEnd()}"`
   const state = pinStateOf(flags)
   if (state === 'not-needed') return
@@ -60,8 +61,9 @@ export function login(cryptoki: Cryptoki, slot: Handle, session: Handle, init: L
       `${name} did not let this process in with that PIN before: start it again, or allow the try`,
     )
   }
+  begin?.()
   try {
-    cryptoki.C_Login(session, CKU_USER, pin)
+    cryptoki.C_Login(session, begin === undefined ? CKU_USER : CKU_CONTEXT_SPECIFIC, pin)
     latch.open()
   } catch (error) {
     const mine = fromNative(`C_Login to ${name}`, error)
@@ -82,6 +84,7 @@ const NOT_TRIED = new Set<number>([
   CKR.SLOT_ID_INVALID,
   CKR.SESSION_CLOSED,
   CKR.SESSION_HANDLE_INVALID,
+  CKR.OPERATION_NOT_INITIALIZED,
   CKR.CRYPTOKI_NOT_INITIALIZED,
 ])
 

@@ -68,8 +68,8 @@ function open(init: OpenTokenInit): Pkcs11Token {
   const { maxWaiting = 256, timeoutMs = 5_000 } = init
   atLeast(0, { maxWaiting, reconnectDelayMs: init.reconnectDelayMs, blockingLimitMs: init.blockingLimitMs })
   atLeast(1, { timeoutMs, maxSessions: init.maxSessions })
-  const uri = typeof init.uri === 'string' ? parsePkcs11Uri(init.uri) : init.uri
-  const pin = init.pin ?? uri.pinValue ?? (uri.pinSource === undefined ? undefined : readPinSource(uri.pinSource))
+  const { pinValue, ...uri } = typeof init.uri === 'string' ? parsePkcs11Uri(init.uri) : init.uri
+  const pin = init.pin ?? pinValue ?? (uri.pinSource === undefined ? undefined : readPinSource(uri.pinSource))
   const { modulePath, moduleName } = uri
   const module = loadModule({ ...init, modulePath, moduleName })
   try {

@@ -10,4 +10,10 @@ export interface Pkcs11Session {
   readonly generation: number
   /** How fast the token is: decides where C_Sign runs. */
   readonly pace: Pace
+  /**
+   * Begins an operation of a key that wants the PIN for each one, and gives the token the PIN that it was opened with.
+   *
+   * @throws {Pkcs11Error}
+   */
+  loginFor(begin: () => void): void
 }

@@ -8,21 +8,28 @@ import type { Pkcs11Session } from './session.ts'
  *
  * @param data Looked at only before this returns.
  * @param maxOctets Most that the mechanism gives.
+ * @param options.alwaysAuthenticate The key wants the PIN for each signature. Default: false.
  * @throws {Pkcs11Error}
  */
 export function sign(
-  { cryptoki, handle, pace }: Pkcs11Session,
+  session: Pkcs11Session,
   mechanism: Mechanism,
   key: Handle,
   data: Uint8Array,
   maxOctets: number,
+  options?: { readonly alwaysAuthenticate?: boolean },
 ): Uint8Array | Promise<Uint8Array> {
+  const { cryptoki, handle, pace } = session
   const out = Buffer.alloc(maxOctets)
-  try {
-    cryptoki.C_SignInit(handle, mechanism, key)
-  } catch (error) {
-    throw fromNative('C_SignInit', error)
+  const begin = (): void => {
+    try {
+      cryptoki.C_SignInit(handle, mechanism, key)
+    } catch (error) {
+      throw fromNative('C_SignInit', error)
+    }
   }
+  if (options?.alwaysAuthenticate === true) session.loginFor(begin)
+  else begin()
   const start = now()
   if (!pace.inPlace) return elsewhere()
   try {

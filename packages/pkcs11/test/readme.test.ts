@@ -1,10 +1,11 @@
-import { createHmac } from 'node:crypto'
+import { constants, createHmac, verify } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Pkcs11Token } from '../src/index.ts'
+import type { Pkcs11SigningKey } from '../src/signing-key.ts'
 import { KEY } from './helpers.ts'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
@@ -14,6 +15,7 @@ let folder: string
 let readme: string
 beforeAll(async () => {
   softHsm = await createSoftHsm({ tokenLabel: 'hsm', keys: [{ label: 'key', value: KEY }] })
+  await softHsm.tool('--keypairgen', '--key-type', 'rsa:2048', '--id', '01', '--label', 'client', '--usage-sign')
   softHsm.activate()
   folder = await mkdtemp(here('./readme-'))
   readme = await readFile(here('../README.md'), 'utf8')
@@ -52,6 +54,20 @@ describe('README', () => {
   it('lists', async () => {
     const { uris } = await runBlock<{ uris: string[] }>(1)
     expect(uris).toContain(`pkcs11:token=hsm;serial=${softHsm.serial}`)
+  })
+
+  it('signs with a private key', async () => {
+    type Block = { key: Pkcs11SigningKey; signed(message: Uint8Array): Promise<Uint8Array>; certificate: unknown }
+    const { key, signed, certificate } = await runBlock<Block>(2)
+    const how = { key: key.publicKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
+    expect(verify('sha256', Buffer.from('a'), how, await signed(Buffer.from('a')))).toBe(true)
+    expect(certificate).toBeUndefined()
+    await key.close()
+  })
+
+  it('names every option of a signing key', async () => {
+    const [, section] = /## A private key, for signing\n([\s\S]*?)\n## /.exec(readme)!
+    for (const name of await fieldsOf('open-signing-key', 'OpenPkcs11SigningKeyInit')) expect(section).toContain(name)
   })
 
   it('has every error code', async () => {

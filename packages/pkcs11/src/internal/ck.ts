@@ -17,6 +17,8 @@ export const CKF = {
 } as const
 
 export const CKU_USER = 1
+/** For one operation with one key. */
+export const CKU_CONTEXT_SPECIFIC = 2
 
 /** CKS_RO_PUBLIC_SESSION, CKS_RW_PUBLIC_SESSION: nobody is logged in. */
 export const PUBLIC_SESSION: readonly number[] = [0, 2]
@@ -26,6 +28,23 @@ export const OBJECT_CLASS = { data: 0, cert: 1, public: 2, private: 3, 'secret-k
 
 export const CKA = {
   CLASS: 0x0,
+  PRIVATE: 0x2,
   LABEL: 0x3,
+  VALUE: 0x11,
+  KEY_TYPE: 0x100,
   ID: 0x102,
+  SENSITIVE: 0x103,
+  SIGN: 0x108,
+  MODULUS: 0x120,
+  PUBLIC_EXPONENT: 0x122,
+  PUBLIC_KEY_INFO: 0x129,
+  EXTRACTABLE: 0x162,
+  EC_PARAMS: 0x180,
+  EC_POINT: 0x181,
+  ALWAYS_AUTHENTICATE: 0x202,
 } as const
+
+export const CKK = { RSA: 0x0, EC: 0x3 } as const
+
+/** CK_PARAMS_RSA_PSS: a number of pkcs11js. */
+export const PARAMS_RSA_PSS = 5

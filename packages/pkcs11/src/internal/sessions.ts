@@ -33,9 +33,11 @@ export interface Sessions {
 /** @throws {Pkcs11Error} where the token is not there, or does not let us in. */
 export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: SessionsInit): Sessions {
   const { cryptoki } = module
-  const { maxSessions = 2, reconnectDelayMs = 1_000 } = init
-  const flags = CKF.SERIAL_SESSION | (init.readWrite === true ? CKF.RW_SESSION : 0)
-  const pace = createPace(init.blockingLimitMs ?? 1)
+  const { maxSessions = 2, reconnectDelayMs = 1_000, pin: given, ...how } = init
+  /** Octets can be wiped; a string would be kept until `close` and longer. */
+  const pin = given === undefined ? undefined : Buffer.from(given)
+  const flags = CKF.SERIAL_SESSION | (how.readWrite === true ? CKF.RW_SESSION : 0)
+  const pace = createPace(how.blockingLimitMs ?? 1)
   const idle: Pkcs11Session[] = []
   const epochs = new WeakMap<Pkcs11Session, number>()
   let busy = 0
@@ -88,16 +90,31 @@ export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: Sessi
     const handle = call('C_OpenSession', () => cryptoki.C_OpenSession(info.slot, flags))
     try {
       assertSame()
-      if (state !== 'ready') login(cryptoki, info.slot, handle, init)
+      if (state !== 'ready') logIn(handle)
       else assertLoggedIn({ cryptoki, slot: info.slot, handle }, 'C_OpenSession') // with the others; or the token was out
     } catch (error) {
       closeQuietly(handle)
       throw error
     }
     state = 'ready'
-    const session = { cryptoki, slot: info.slot, handle, generation, pace }
+    const session = { cryptoki, slot: info.slot, handle, generation, pace, loginFor }
     epochs.set(session, epoch)
     return session
+
+    function loginFor(begin: () => void): void {
+      if (latched !== undefined) throw latched
+      try {
+        assertSame()
+        logIn(handle, begin)
+      } catch (error) {
+        if (error instanceof Pkcs11Error && wasTried(error)) latched = error
+        throw error
+      }
+    }
+  }
+
+  function logIn(handle: Pkcs11Session['handle'], begin?: () => void): void {
+    login(cryptoki, info.slot, handle, { ...how, pin: pin?.toString() }, begin)
   }
 
   /** There may be another token in the slot by now. */
@@ -160,6 +177,10 @@ export function createSessions(module: Pkcs11Module, uri: Pkcs11Uri, init: Sessi
       idle.push(session)
     },
     drop,
-    close: lose,
+    close() {
+      lose()
+      latched ??= new Pkcs11Error('ERR_PKCS11_CLOSED', 'the token was closed') // no PIN is given any more, least of all a wiped one
+      pin?.fill(0)
+    },
   }
 }
