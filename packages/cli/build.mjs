@@ -1,4 +1,4 @@
-// Bundles each `hardbound aws …` into one CommonJS file: reading many modules would cost more than everything else it does.
+// Bundles each `hardbound aws …` and `hardbound azure …` into one CommonJS file: reading many modules would cost more than everything else it does.
 import { build } from 'esbuild'
 
 /** Loaded on use, from where it is: only there are the cloud SDKs beside it. Its `/vault`, which needs none, is bundled. */
@@ -9,7 +9,7 @@ const kmsLibraryOnUse = {
 }
 
 await build({
-  entryPoints: ['src/aws-ekm.ts', 'src/aws-tpm.ts', 'src/aws-pkcs11.ts', 'src/aws-kms.ts'],
+  entryPoints: ['src/aws-ekm.ts', 'src/aws-tpm.ts', 'src/aws-pkcs11.ts', 'src/aws-kms.ts', 'src/azure-ekm.ts'],
   outdir: 'dist',
   outExtension: { '.js': '.cjs' },
   bundle: true,

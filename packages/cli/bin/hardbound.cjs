@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 'use strict'
 // `hardbound aws …` is a credential_process: AWS tools start it often and wait for it, so it loads one small bundle and
-// nothing else. Everything else is the operators' command line.
-const BUNDLES = ['ekm', 'tpm', 'pkcs11', 'kms']
+// nothing else; `hardbound azure …` likewise. Everything else is the operators' command line.
+const BUNDLES = ['aws-ekm', 'aws-tpm', 'aws-pkcs11', 'aws-kms', 'azure-ekm']
 const [group, command] = process.argv.slice(2)
-if (group === 'aws' && BUNDLES.includes(command)) {
-  require(`../dist/aws-${command}.cjs`)
+const bundle = `${group}-${command}`
+if (BUNDLES.includes(bundle)) {
+  require(`../dist/${bundle}.cjs`)
 } else {
   void import('../dist/main.js')
 }

@@ -1,19 +1,11 @@
+import { ATTESTATION_HELP, BROKER_HELP } from './internal/broker-help.ts'
+
 /** `hardbound aws ekm --help` */
 export const AWS_EKM_HELP = `Usage: hardbound aws ekm --broker <url> --audience <audience> (--ca <file> | --pin <pin>) [options]
 
 Prints short-lived AWS credentials for this attested workload: a credential_process for AWS tools.
 
-Broker
-  --broker <url>         https://host[:port] of the broker (required)
-  --audience <audience>  the audience it expects in attestation tokens (required)
-  --ca <file>            PEM authorities its certificate must chain to
-  --pin <pin>            SHA-256 of its key, sha256/<base64> or 64 hexadecimal digits; may be given several times
-  --address <host:port>  dial this instead of the URL's host
-  --sni <name>           name to ask for and to check, instead of the URL's host
-  --cert <file>          client certificate chain, PEM
-  --key <file>           its key, PEM
-  --proxy <url>          http://host:port of a CONNECT proxy; environment variables are not looked at
-  --timeout <seconds>    for everything together (default: 30)
+${BROKER_HELP}
 
 Credentials
   --role-arn <arn>       the role; without it, the one that the broker's rules name for this workload
@@ -22,10 +14,7 @@ Credentials
   --sts-endpoint <url>   where to ask, for VPC endpoints
   --region <region>      whose STS to ask; with go-v1, sent to the broker as well
 
-Attestation
-  --socket <path>        socket of the launcher (default: /run/container_launcher/teeserver.sock)
-  --attestation-service <service>  google or intel (default: google)
-  --token-type <type>    OIDC or PKI (default: OIDC)
+${ATTESTATION_HELP}
 
 Brokers of the published Go programs
   --protocol <protocol>  v2 or go-v1 (default: v2)

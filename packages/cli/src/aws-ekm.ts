@@ -1,24 +1,16 @@
 import { fromEkm } from '@hardbound/aws-ekm-credential'
 import { AWS_EKM_HELP } from './aws-ekm-help.ts'
+import { BROKER_FLAG_OF } from './internal/broker-flags.ts'
 import { type EkmFlags, ekmInitOf, parseEkmFlags } from './internal/ekm-flags.ts'
 import { inWordsOfFlags } from './internal/flags.ts'
 import { runProcessCredential } from './internal/process-credential.ts'
-
-/** Options that their flags are not simply called like. */
-const FLAGS: Readonly<Record<string, string>> = {
-  url: '--broker',
-  spkiPins: '--pin',
-  serverName: '--sni',
-  durationSeconds: '--duration',
-  timeoutMs: '--timeout',
-}
 
 function provider(flags: EkmFlags): ReturnType<typeof fromEkm> {
   const init = ekmInitOf(flags)
   try {
     return fromEkm(init)
   } catch (cause) {
-    return inWordsOfFlags(cause, FLAGS)
+    return inWordsOfFlags(cause, { ...BROKER_FLAG_OF, durationSeconds: '--duration' })
   }
 }
 

@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS } from '@hardbound/broker-core'
 import { z } from 'zod'
 import { readInput } from './input.ts'
 import { awsIdentitySchema } from './internal/aws-identity-schema.ts'
+import { azureSchema } from './internal/azure-schema.ts'
 import { ConfigError, type Problem, snakeCase } from './internal/config-error.ts'
 import { parseConfigYaml } from './internal/strict-yaml.ts'
 
@@ -73,7 +74,10 @@ const brokerSchema = z.strictObject({
       error: 'needs client_ca_file',
     }),
   attestation: z.strictObject({ audience, issuers: list(issuer) }),
-  aws: z.strictObject({ regions: list(text), endpoint: text.optional(), identity: awsIdentitySchema.optional() }),
+  aws: z
+    .strictObject({ regions: list(text), endpoint: text.optional(), identity: awsIdentitySchema.optional() })
+    .optional(),
+  azure: azureSchema.optional(),
   audit: z.strictObject({ file }),
   go_v1: z.strictObject({ audience: audience.optional() }).optional(),
   limits: z.strictObject(limits).optional(),

@@ -3,6 +3,7 @@ import {
   type AuditSink,
   type BrokerServer,
   createAwsIssuer,
+  createAzureIssuer,
   createBroker,
   createBrokerServer,
   createFileAuditSink,
@@ -11,6 +12,7 @@ import type { Logger } from 'pino'
 import type { BrokerConfig } from './broker-config.ts'
 import { CliError } from './cli-error.ts'
 import type { AwsIdentity } from './internal/aws-identity.ts'
+import type { AzureApplications } from './internal/azure-applications.ts'
 import { createLateAuditSink } from './internal/late-audit-sink.ts'
 import { prepareBroker } from './prepare-broker.ts'
 
@@ -39,15 +41,15 @@ export async function startBroker(config: BrokerConfig, log: Logger): Promise<Ru
 
   const identity = await openIdentity(parts.awsIdentity)
   const audit = createLateAuditSink()
-  const aws = createAwsIssuer({
-    ...parts.aws,
-    ...identity?.issuer,
-    onOrphan: (record) => void audit.append(record).catch(() => log.error('an orphan grant could not be audited')),
-  })
+  const onOrphan = (record: AuditRecord): void =>
+    void audit.append(record).catch(() => log.error('an orphan grant could not be audited'))
+  const aws = parts.aws === undefined ? undefined : createAwsIssuer({ ...parts.aws, ...identity?.issuer, onOrphan })
+  const applications = await openAzure(parts.azure, identity)
+  const azure = applications === undefined ? undefined : createAzureIssuer(applications.init)
   const broker = createBroker({
     verifier: parts.verifier,
     policy: parts.policy,
-    issuers: [aws],
+    issuers: [aws, azure].filter((it) => it !== undefined),
     audit,
     audience: config.attestation.audience,
     ...(config.go_v1 === undefined
@@ -62,8 +64,10 @@ export async function startBroker(config: BrokerConfig, log: Logger): Promise<Ru
   })
   const close = async (): Promise<void> => {
     await server.close()
-    aws.close()
+    aws?.close()
+    azure?.close()
     await identity?.backend.close()
+    await applications?.close()
     await audit.close()
   }
   try {
@@ -91,6 +95,16 @@ async function openIdentity(identity: AwsIdentity | undefined) {
     const isOurs = cause instanceof Error && 'code' in cause && String(cause.code).startsWith('ERR_HMAC_')
     if (!isOurs && !(cause instanceof TypeError || cause instanceof RangeError)) throw cause
     throw new CliError(`aws.identity: ${cause.message}${isOurs ? ` [${String(cause.code)}]` : ''}`, { cause })
+  }
+}
+
+/** Opens the keys of our own Azure applications; where one is missing, what was opened before is given back. */
+async function openAzure(azure: AzureApplications | undefined, identity: Awaited<ReturnType<typeof openIdentity>>) {
+  try {
+    return await azure?.open()
+  } catch (error) {
+    await identity?.backend.close()
+    throw error
   }
 }
 

@@ -15,7 +15,7 @@ import { note } from './output.ts'
 
 const EXIT_CODES = '\nExit codes: 0 ok, 1 failed or denied, 2 used wrongly.'
 
-/** The whole command line but `aws …`, which are bundles of their own and only listed here. */
+/** The whole command line but `aws …` and `azure …`, which are bundles of their own and only listed here. */
 function createProgram(): Command {
   const program = new Command('hardbound')
     .description('credentials bound to hardware')
@@ -44,6 +44,11 @@ function createProgram(): Command {
     new Command('kms')
       .description('the same with a key that a KMS or Vault guards; see hardbound aws kms --help')
       .usage('(--envelope <file> | --vault <url> | --tink-keyset <file> --kek <uri>) [options]'),
+  ])
+  group(program, 'azure', 'tokens for Azure', [
+    new Command('ekm')
+      .description('print an access token; see hardbound azure ekm --help')
+      .usage('--broker <url> --audience <audience> --scope <scope> [options]'),
   ])
   return program
 }

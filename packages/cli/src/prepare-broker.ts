@@ -12,6 +12,7 @@ import {
 import type { BrokerConfig } from './broker-config.ts'
 import { attestationVerifiers, type KeyAlarm } from './internal/attestation-verifiers.ts'
 import { type AwsIdentity, readAwsIdentity } from './internal/aws-identity.ts'
+import { type AzureApplications, readAzure } from './internal/azure-applications.ts'
 import { ConfigError, createFindings, type Findings, type Problem, snakeCase } from './internal/config-error.ts'
 import { parseConfigYaml } from './internal/strict-yaml.ts'
 import { readTlsFiles } from './internal/tls-files.ts'
@@ -23,9 +24,12 @@ export interface PreparedBroker {
   readonly policy: Policy
   /** The policy as it was written. */
   readonly policyDocument: unknown
-  readonly aws: Parameters<typeof createAwsIssuer>[0]
+  /** Where rules may grant AWS credentials. */
+  readonly aws: Parameters<typeof createAwsIssuer>[0] | undefined
   /** Our own AWS identity, where it is not that of the SDK's provider chain. */
   readonly awsIdentity: AwsIdentity | undefined
+  /** Where rules may grant Azure tokens. */
+  readonly azure: AzureApplications | undefined
   readonly limits: Partial<BrokerLimits>
   /** What an operator should know before this broker runs. */
   readonly warnings: readonly Problem[]
@@ -45,12 +49,15 @@ export interface PrepareInit {
  */
 export async function prepareBroker(config: BrokerConfig, init: PrepareInit = {}): Promise<PreparedBroker> {
   const findings = createFindings({ acceptedHwmodels: 'hwmodels', url: 'jwks_url', jwks: 'jwks_file' })
-  const tls = await readTlsFiles(config, findings, init.now ?? Date.now())
+  const now = init.now ?? Date.now()
+  const tls = await readTlsFiles(config, findings, now)
   const verifier = await attestationVerifiers(config, findings, init.onKeyAlarm ?? (() => {}))
   const loaded = await readPolicy(config, findings)
   const aws = awsInit(config)
-  findings.attempt('aws', () => createAwsIssuer(aws).close())
+  if (aws !== undefined) findings.attempt('aws', () => createAwsIssuer(aws).close())
   const awsIdentity = await readAwsIdentity(config, findings)
+  const azure = await readAzure(config, findings, now)
+  if (loaded !== undefined) checkTargets(loaded.policyDocument, { aws, azure }, findings)
   warnOfPlaintext(config, findings)
   if (config.go_v1 !== undefined) {
     findings.warn('go_v1', 'the protocol of the Go programs is on; its nonces do not commit to the certificates')
@@ -59,7 +66,7 @@ export async function prepareBroker(config: BrokerConfig, init: PrepareInit = {}
   if (problems.length > 0 || tls === undefined || verifier === undefined || loaded === undefined) {
     throw new ConfigError(problems)
   }
-  return { tls, verifier, ...loaded, aws, awsIdentity, limits: limitsOf(config), warnings }
+  return { tls, verifier, ...loaded, aws, awsIdentity, azure, limits: limitsOf(config), warnings }
 }
 
 async function readPolicy(
@@ -81,13 +88,41 @@ async function readPolicy(
   }
 }
 
+/** A rule that can't be kept is better found now than by a workload. */
+function checkTargets(
+  document: unknown,
+  { aws, azure }: Pick<PreparedBroker, 'aws' | 'azure'>,
+  findings: Findings,
+): void {
+  const { rules } = document as PolicyText
+  for (const [index, { grant }] of rules.entries()) {
+    const at = `policy: rules[${index}].grant`
+    if (grant.aws !== undefined && aws === undefined) findings.add(`${at}.aws`, 'needs aws in this configuration')
+    if (grant.azure !== undefined && azure?.has(grant.azure.tenant_id, grant.azure.client_id) !== true) {
+      findings.add(`${at}.azure`, 'has a tenant_id and client_id that no entry of azure.applications has')
+    }
+  }
+}
+
+/** What is looked at here of a policy that was loaded. */
+interface PolicyText {
+  readonly rules: readonly {
+    readonly grant: {
+      readonly aws?: object
+      readonly azure?: { readonly tenant_id: string; readonly client_id: string }
+    }
+  }[]
+}
+
 function awsInit({ aws }: BrokerConfig): PreparedBroker['aws'] {
+  if (aws === undefined) return undefined
   const [first, ...others] = aws.regions as [string, ...string[]] // the schema wants at least one
   return { regions: [first, ...others], ...(aws.endpoint === undefined ? {} : { endpoint: aws.endpoint }) }
 }
 
-function warnOfPlaintext({ aws: { endpoint } }: BrokerConfig, findings: Findings): void {
-  if (endpoint?.startsWith('http:')) findings.warn('aws.endpoint', 'credentials from there arrive in plain text')
+function warnOfPlaintext({ aws }: BrokerConfig, findings: Findings): void {
+  if (aws?.endpoint?.startsWith('http:') === true)
+    findings.warn('aws.endpoint', 'credentials from there arrive in plain text')
 }
 
 function limitsOf({ limits = {} }: BrokerConfig): Partial<BrokerLimits> {

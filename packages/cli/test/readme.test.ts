@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Folder, hardbound, makeBroker, makeFolder } from './helpers.ts'
 
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
-const [brokerYaml = '', identityYaml = '', policyYaml = ''] = [...README.matchAll(/```yaml\n(.*?)```/gs)].map(
-  ([, text]) => text,
-)
+const [brokerYaml = '', identityYaml = '', azureYaml = '', policyYaml = ''] = [
+  ...README.matchAll(/```yaml\n(.*?)```/gs),
+].map(([, text]) => text)
 
 let folder: Folder
 
@@ -47,6 +47,49 @@ describe('README', () => {
         line === undefined ? identityYaml : identityYaml.replace(/^ {4}pkcs11:.*$/m, `    ${line.replace(/ #.*/, '')}`)
       const { code, stderr } = await hardbound(['broker', 'check', '-c', await folder.write('i.yaml', base + identity)])
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    }
+  })
+
+  it('has an Azure application with each proof that a broker takes', async () => {
+    const { pki } = await makeBroker(folder)
+    const { certPem, keyPem } = await pki.issue({ commonName: 'azure', keyType: 'RSA-2048' })
+    for (const [name, content] of [
+      ['azure.pem', certPem],
+      ['azure.key', keyPem],
+      ['azure-secret', 'secret'],
+      ['pin', '1234'],
+    ]) {
+      await folder.write(name!, content!)
+    }
+    const base = brokerYaml.replace(/^aws:\n.*\n/m, '').replace(/^policy: .*$/m, 'policy: { version: 1, rules: [] }')
+    const inHsm = / {10}pkcs11:.*\n/
+    const all = / {8}certificate:\n(?: {10}.*\n)+/
+    for (const azure of [
+      azureYaml,
+      azureYaml.replace(inHsm, '          key_file: azure.key\n'),
+      azureYaml.replace(all, '        client_secret_file: azure-secret\n'),
+    ]) {
+      const { code, stderr } = await hardbound(['broker', 'check', '-c', await folder.write('z.yaml', base + azure)])
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    }
+    const example = readFileSync(new URL('../../../examples/azure-blob/README.md', import.meta.url), 'utf8')
+    const [theirs = '', theirPolicy = ''] = [...example.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text)
+    await folder.write('broker-azure.pem', certPem)
+    await folder.write('broker-azure.key', keyPem)
+    await folder.write('their-policy.yaml', theirPolicy)
+    const whole = base.replace(/^policy: .*$/m, 'policy: their-policy.yaml') + theirs
+    const { code, stderr } = await hardbound(['broker', 'check', '-c', await folder.write('e.yaml', whole)])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    for (const key of [
+      'pfx_file',
+      'password_file',
+      'passphrase_file',
+      'tpm',
+      'algorithm',
+      'federated_token_file',
+      'ca_file',
+    ]) {
+      expect(azureYaml).toContain(`${key}`)
     }
   })
 

@@ -1,4 +1,12 @@
-import type { CredentialRequest, Policy, PolicyDecision, Protocol } from '@hardbound/broker-core'
+import type {
+  AwsGrant,
+  AzureGrant,
+  CredentialRequest,
+  Grant,
+  Policy,
+  PolicyDecision,
+  Protocol,
+} from '@hardbound/broker-core'
 import { Command, Option } from 'commander'
 import { CliError, usageError } from '../cli-error.ts'
 import { collect, parseTime, readInput, readToken } from '../input.ts'
@@ -75,9 +83,9 @@ async function testPolicy(file: string, options: Options): Promise<void> {
   if (options.json === true) return printJson({ grants, verified, decision, checks, rules })
 
   print(`checks of the token\n${checks.map(({ check, outcome, detail }) => line(outcome, check, detail)).join('\n')}`)
-  for (const { rule, conditions } of rules) {
+  for (const { rule, target, conditions } of rules) {
     const lines = conditions.map(({ condition, held, detail }) => line(held ? 'held' : 'NOT held', condition, detail))
-    print(`\nrule ${rule}\n${lines.join('\n')}`)
+    print(`\nrule ${rule} (${target})\n${lines.join('\n')}`)
   }
   print(
     `\n${sentence(
@@ -119,6 +127,11 @@ const line = (outcome: string, name: string, detail: string): string =>
 function sentence(decision: PolicyDecision, grants: boolean, refused: readonly string[]): string {
   if (!decision.allow) return `denied: ${decision.reason}`
   if (!grants) return `denied: rule ${decision.rule} would grant, but the token is refused: ${refused.join(', ')}`
-  const { roleArn = 'credentials', durationSeconds } = decision.grant as { roleArn?: string; durationSeconds?: number }
-  return `granted by rule ${decision.rule}: ${roleArn}${durationSeconds === undefined ? '' : ` for ${durationSeconds} s`}`
+  return `granted by rule ${decision.rule}: ${inWords(decision.grant)}`
+}
+
+function inWords(grant: Grant): string {
+  const { roleArn, durationSeconds, scope, clientId } = grant as Partial<AwsGrant & AzureGrant>
+  if (grant.target === 'azure') return `a token of application ${clientId} for ${scope}`
+  return `${roleArn ?? 'credentials'}${durationSeconds === undefined ? '' : ` for ${durationSeconds} s`}`
 }

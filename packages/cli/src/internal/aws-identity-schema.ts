@@ -1,33 +1,5 @@
 import { z } from 'zod'
-
-const text = z.string().min(1, 'must not be empty').max(4096)
-const file = text.describe('Path, from the folder of this file')
-const secretFile = text.describe('Path of a file with mode 0600, from the folder of this file')
-
-const tpm = z
-  .strictObject({
-    device: text.describe('/dev/tpmrm0, or unix:/path'),
-    handle: z
-      .string()
-      .regex(/^0x81[0-9a-fA-F]{6}$/, 'must be a persistent handle such as "0x81010001"')
-      .optional(),
-    key_file: file.optional().describe('TSS2 PRIVATE KEY'),
-    key_auth_file: secretFile.optional(),
-    parent_auth_file: secretFile.optional(),
-    pcrs: text.optional().describe('sha256:0,7'),
-    use_ek_parent: z.boolean().optional(),
-    session_encryption_name: z
-      .string()
-      .regex(/^000b[0-9a-f]{64}$/, 'must be 000b and 64 lower-case hexadecimal digits')
-      .optional(),
-  })
-  .refine((it) => (it.handle === undefined) !== (it.key_file === undefined), 'needs either handle or key_file')
-
-const pkcs11 = z.strictObject({
-  uri: text.describe('RFC 7512; pin-value is refused'),
-  pin_file: secretFile.optional(),
-  allow_modules: z.array(text.regex(/^\//, 'must be an absolute path')).max(100).optional(),
-})
+import { file, onlyOne, pkcs11Key, secretFile, text, tpmKey } from './hardware-key-schema.ts'
 
 const vault = z
   .strictObject({
@@ -57,8 +29,8 @@ export const awsIdentitySchema = z
       .regex(/^[0-9a-f]{32}$/, 'must be 32 lower-case hexadecimal digits')
       .optional()
       .describe('What the key answered when it was enrolled'),
-    tpm: tpm.optional(),
-    pkcs11: pkcs11.optional(),
+    tpm: tpmKey.optional(),
+    pkcs11: pkcs11Key.optional(),
     vault: vault.optional(),
     kms: kms.optional(),
   })
@@ -66,5 +38,3 @@ export const awsIdentitySchema = z
 
 /** What `aws.identity` says. */
 export type AwsIdentityConfig = z.output<typeof awsIdentitySchema>
-
-const onlyOne = (values: readonly unknown[]): boolean => values.filter((it) => it !== undefined).length === 1

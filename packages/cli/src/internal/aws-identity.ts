@@ -5,7 +5,14 @@ import { readTextFile } from '../input.ts'
 import type { AwsIdentityConfig } from './aws-identity-schema.ts'
 import type { Findings } from './config-error.ts'
 import { given } from './flags.ts'
-import { readSecret } from './secret-source.ts'
+import {
+  canParse,
+  checkHardwareKey,
+  checkSecretFile,
+  type KeyFiles,
+  withPkcs11Key,
+  withTpmKey,
+} from './hardware-keys.ts'
 
 /** The broker's own AWS identity, with its key in hardware or in a KMS. */
 export interface AwsIdentity {
@@ -20,132 +27,51 @@ export interface AwsIdentity {
 
 /** Checks `aws.identity` and the files that it names, without touching the hardware. Problems go to `findings`. */
 export async function readAwsIdentity(config: BrokerConfig, findings: Findings): Promise<AwsIdentity | undefined> {
-  const { identity } = config.aws
+  const identity = config.aws?.identity
   if (identity === undefined) return undefined
-  for (const [key, file] of secretFiles(identity)) {
-    await readSecret(`file:${config.pathOf(file)}`, '').then(
-      (octets) => octets.fill(0),
-      (error: CliError) => findings.add(`aws.identity.${key}`, error.message.replace(/^: /, '')),
-    )
-  }
-  await checkFormats(identity, config, findings)
-  const opening: Opening = {
-    pathOf: config.pathOf,
-    knownAnswer: identity.known_answer,
-    secret: (file) => readSecret(`file:${config.pathOf(file)}`, 'aws.identity'),
-  }
-  return {
-    accessKeyId: identity.access_key_id,
-    open: async () => {
-      const { tpm, pkcs11, vault, kms } = identity
-      if (tpm !== undefined) return openTpm(tpm, opening)
-      if (pkcs11 !== undefined) return openPkcs11(pkcs11, opening)
-      if (vault !== undefined) return openVault(vault, opening)
-      if (kms !== undefined) return openKms(kms, opening)
-      throw new CliError('aws.identity: no backend') // the schema wants one
-    },
-  }
+  await checkHardwareKey(identity, AT, config, findings)
+  const { vault, kms } = identity
+  await checkSecretFile(`${AT}.vault.token_file`, vault?.token_file, config, findings)
+  await checkSecretFile(`${AT}.vault.app_role.secret_id_file`, vault?.app_role?.secret_id_file, config, findings)
+  if (vault?.ca_file !== undefined) await findings.read(`${AT}.vault.ca_file`, config.pathOf(vault.ca_file))
+  if (kms !== undefined) await checkEnvelope(kms, config, findings)
+  const opening: Opening = { at: AT, pathOf: config.pathOf, knownAnswer: identity.known_answer }
+  return { accessKeyId: identity.access_key_id, open: () => openBackend(identity, opening) }
 }
+
+const AT = 'aws.identity'
 
 /** What the four have in common. */
-interface Opening {
-  readonly pathOf: (file: string) => string
+interface Opening extends KeyFiles {
   readonly knownAnswer: string | undefined
-  readonly secret: (file: string) => Promise<Buffer>
 }
 
-function secretFiles({ tpm, pkcs11, vault }: AwsIdentityConfig): [key: string, file: string][] {
-  const named: [string, string | undefined][] = [
-    ['tpm.key_auth_file', tpm?.key_auth_file],
-    ['tpm.parent_auth_file', tpm?.parent_auth_file],
-    ['pkcs11.pin_file', pkcs11?.pin_file],
-    ['vault.token_file', vault?.token_file],
-    ['vault.app_role.secret_id_file', vault?.app_role?.secret_id_file],
-  ]
-  return named.filter((it): it is [string, string] => it[1] !== undefined)
-}
-
-async function checkFormats({ tpm, pkcs11, vault, kms }: AwsIdentityConfig, config: BrokerConfig, findings: Findings) {
-  const at = 'aws.identity'
-  const read = (key: string, file: string) => findings.read(`${at}.${key}`, config.pathOf(file))
-  if (tpm?.key_file !== undefined) {
-    const { readKeyFile } = await import('@hardbound/tpm2/key-file')
-    await readable(read('tpm.key_file', tpm.key_file), readKeyFile, () =>
-      findings.add(`${at}.tpm.key_file`, 'is no TSS2 PRIVATE KEY'),
-    )
+async function checkEnvelope(
+  { envelope_file }: NonNullable<AwsIdentityConfig['kms']>,
+  config: BrokerConfig,
+  findings: Findings,
+): Promise<void> {
+  const { parseEnvelope } = await import('@hardbound/hmac-signer-kms')
+  const path = `${AT}.kms.envelope_file`
+  const text = await findings.read(path, config.pathOf(envelope_file))
+  if (text !== undefined && !canParse(() => parseEnvelope(text))) {
+    findings.add(path, 'is no envelope that hardbound kms wrap has written')
   }
-  if (tpm?.pcrs !== undefined) {
-    const { parsePcrs } = await import('@hardbound/hmac-signer-tpm')
-    const { pcrs } = tpm
-    findings.attempt(`${at}.tpm`, () => parsePcrs(pcrs))
+}
+
+async function openBackend({ tpm, pkcs11, vault, kms }: AwsIdentityConfig, opening: Opening): Promise<HmacBackend> {
+  const knownAnswer = given('knownAnswer', opening.knownAnswer)
+  if (tpm !== undefined) {
+    const { openTpmHmac } = await import('@hardbound/hmac-signer-tpm')
+    return withTpmKey(tpm, opening, (init) => openTpmHmac({ ...init, ...knownAnswer }))
   }
   if (pkcs11 !== undefined) {
-    const { parsePkcs11Uri } = await import('@hardbound/pkcs11')
-    const uri = findings.attempt(`${at}.pkcs11`, () => parsePkcs11Uri(pkcs11.uri))
-    if (uri?.pinValue !== undefined) findings.add(`${at}.pkcs11.uri`, 'must not hold the PIN: use pin_file')
+    const { openPkcs11Hmac } = await import('@hardbound/hmac-signer-pkcs11')
+    return withPkcs11Key(pkcs11, opening, (init) => openPkcs11Hmac({ ...init, ...knownAnswer }))
   }
-  if (vault?.ca_file !== undefined) await read('vault.ca_file', vault.ca_file)
-  if (kms !== undefined) {
-    const { parseEnvelope } = await import('@hardbound/hmac-signer-kms')
-    await readable(read('kms.envelope_file', kms.envelope_file), parseEnvelope, () =>
-      findings.add(`${at}.kms.envelope_file`, 'is no envelope that hardbound kms wrap has written'),
-    )
-  }
-}
-
-async function readable(text: Promise<string | undefined>, parse: (text: string) => unknown, otherwise: () => void) {
-  const content = await text
-  if (content === undefined) return
-  try {
-    parse(content)
-  } catch {
-    otherwise()
-  }
-}
-
-async function openTpm(tpm: NonNullable<AwsIdentityConfig['tpm']>, opening: Opening): Promise<HmacBackend> {
-  const { openTpmHmac, parsePcrs } = await import('@hardbound/hmac-signer-tpm')
-  let keyAuth: Buffer | undefined
-  let parentAuth: Buffer | undefined
-  try {
-    if (tpm.key_auth_file !== undefined) keyAuth = await opening.secret(tpm.key_auth_file)
-    if (tpm.parent_auth_file !== undefined) parentAuth = await opening.secret(tpm.parent_auth_file)
-    return await openTpmHmac({
-      tpm: tpm.device,
-      key:
-        tpm.key_file === undefined
-          ? { handle: Number(tpm.handle) }
-          : { pem: await readTextFile(opening.pathOf(tpm.key_file)) },
-      ...given('keyAuth', keyAuth),
-      ...given('parentAuth', parentAuth),
-      ...given('pcrs', tpm.pcrs === undefined ? undefined : parsePcrs(tpm.pcrs)),
-      ...given('useEkParent', tpm.use_ek_parent),
-      ...given(
-        'sessionEncryption',
-        tpm.session_encryption_name === undefined ? undefined : { name: tpm.session_encryption_name },
-      ),
-      ...given('knownAnswer', opening.knownAnswer),
-    })
-  } finally {
-    keyAuth?.fill(0)
-    parentAuth?.fill(0)
-  }
-}
-
-async function openPkcs11(pkcs11: NonNullable<AwsIdentityConfig['pkcs11']>, opening: Opening): Promise<HmacBackend> {
-  const { openPkcs11Hmac } = await import('@hardbound/hmac-signer-pkcs11')
-  const pin = pkcs11.pin_file === undefined ? undefined : await opening.secret(pkcs11.pin_file)
-  try {
-    return await openPkcs11Hmac({
-      uri: pkcs11.uri,
-      blockingLimitMs: 0, // a broker has others to serve while the token thinks
-      ...given('pin', pin?.toString('utf8')),
-      ...given('allowedModules', pkcs11.allow_modules),
-      ...given('knownAnswer', opening.knownAnswer),
-    })
-  } finally {
-    pin?.fill(0)
-  }
+  if (vault !== undefined) return openVault(vault, opening)
+  if (kms !== undefined) return openKms(kms, opening)
+  throw new CliError(`${AT}: no backend`) // the schema wants one
 }
 
 async function openVault(vault: NonNullable<AwsIdentityConfig['vault']>, opening: Opening): Promise<HmacBackend> {

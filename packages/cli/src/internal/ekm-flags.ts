@@ -1,33 +1,16 @@
-import {
-  callerIdentityCheck,
-  confidentialSpaceLauncher,
-  EkmCredentialError,
-  type FromEkmInit,
-} from '@hardbound/aws-ekm-credential'
+import { callerIdentityCheck, EkmCredentialError, type FromEkmInit } from '@hardbound/aws-ekm-credential'
 import { usageError } from '../cli-error.ts'
-import { fileOf, flag, given, help, oneOf, parseFlags, secondsOf, text, texts } from './flags.ts'
+import { BROKER_OPTIONS, brokerInitOf } from './broker-flags.ts'
+import { flag, given, help, parseFlags, secondsOf, text } from './flags.ts'
 
 const OPTIONS = {
-  broker: text,
-  audience: text,
+  ...BROKER_OPTIONS,
   'role-arn': text,
   duration: text,
-  ca: text,
-  pin: texts,
-  address: text,
-  sni: text,
-  cert: text,
-  key: text,
-  proxy: text,
-  socket: text,
-  'attestation-service': text,
-  'token-type': text,
-  protocol: text,
   region: text,
   'access-key-id': text,
   'session-name': text,
   'no-assume-role': flag,
-  timeout: text,
   'verify-identity': flag,
   'sts-endpoint': text,
   help,
@@ -45,39 +28,18 @@ export const parseEkmFlags = (args: string[]) => parseFlags(args, OPTIONS)
  * @throws {CliError} naming the flag.
  */
 export function ekmInitOf(flags: EkmFlags): FromEkmInit {
-  const { broker, audience, region } = flags
-  if (broker === undefined) throw usageError('--broker is required')
-  if (audience === undefined) throw usageError('--audience is required')
-  const protocol = oneOf('--protocol', flags.protocol, ['v2', 'go-v1'])
+  const init = brokerInitOf(flags)
   const isGoV1Only = flags['access-key-id'] ?? flags['session-name'] ?? flags['no-assume-role']
-  if (isGoV1Only !== undefined && protocol !== 'go-v1') {
+  if (isGoV1Only !== undefined && init.protocol !== 'go-v1') {
     throw usageError('--access-key-id, --session-name and --no-assume-role need --protocol go-v1')
   }
-  const timeout = secondsOf('--timeout', flags.timeout)
   return {
-    broker: {
-      url: broker,
-      ...given('address', flags.address),
-      ...given('serverName', flags.sni),
-      ...given('ca', fileOf('--ca', flags.ca)),
-      ...given('spkiPins', flags.pin),
-      ...given('cert', fileOf('--cert', flags.cert)),
-      ...given('key', fileOf('--key', flags.key)),
-      ...given('proxy', flags.proxy),
-    },
-    audience,
-    attestation: confidentialSpaceLauncher({
-      ...given('socketPath', flags.socket),
-      ...given('service', oneOf('--attestation-service', flags['attestation-service'], ['google', 'intel'])),
-      ...given('tokenType', oneOf('--token-type', flags['token-type'], ['OIDC', 'PKI'])),
-    }),
+    ...init,
     ...given('roleArn', flags['role-arn']),
     ...given('durationSeconds', secondsOf('--duration', flags.duration)),
-    ...given('timeoutMs', timeout === undefined ? undefined : timeout * 1000),
-    ...given('protocol', protocol),
     goV1: {
       ...given('accessKeyId', flags['access-key-id']),
-      ...given('region', region),
+      ...given('region', flags.region),
       ...given('sessionName', flags['session-name']),
       ...given('useAssumeRole', flags['no-assume-role'] === true ? false : undefined),
     },

@@ -8,7 +8,12 @@ const aws = z.strictObject({
   duration_seconds: z.int().min(900).max(43_200).optional(),
   session_token: z.boolean().optional().describe('Go-v1 with use_assume_role=false'),
 })
-const azure = z.strictObject({ target: z.literal('azure'), scope: z.string().min(1) })
+const azure = z.strictObject({
+  target: z.literal('azure'),
+  scope: z.string().min(1),
+  tenant_id: z.string().min(1).optional(),
+  client_id: z.string().min(1).optional(),
+})
 const requestSchema = z.discriminatedUnion('target', [aws, azure])
 
 /**
@@ -23,7 +28,9 @@ export function parseRequest(text: string): CredentialRequest {
     throw new CliError(`--request: ${path.length === 0 ? '' : `${path.join('.')}: `}${message}`)
   }
   const request = result.data
-  if (request.target === 'azure') return request
+  if (request.target === 'azure') {
+    return { target: 'azure', scope: request.scope, tenantId: request.tenant_id, clientId: request.client_id }
+  }
   return {
     target: 'aws',
     roleArn: request.role_arn,

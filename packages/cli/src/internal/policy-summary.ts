@@ -13,7 +13,7 @@ export interface RuleSummary {
  */
 export function summarisePolicy(document: unknown): RuleSummary[] {
   const { rules } = document as { rules: Rule[] }
-  return rules.map(({ id, workload, peer = {}, when, protocols = ['v2'], grant: { aws } }) => ({
+  return rules.map(({ id, workload, peer = {}, when, protocols = ['v2'], grant: { aws, azure } }) => ({
     rule: id,
     to: [
       ...workloadConditions(workload),
@@ -21,7 +21,9 @@ export function summarisePolicy(document: unknown): RuleSummary[] {
       ...(when === undefined ? [] : [`when ${when}`]),
       condition(['protocols', protocols]),
     ],
-    grants: grantOf(aws),
+    grants: [...(aws === undefined ? [] : [grantOf(aws)]), ...(azure === undefined ? [] : [tokensOf(azure)])].join(
+      '; ',
+    ),
   }))
 }
 
@@ -31,7 +33,7 @@ interface Rule {
   readonly peer?: Readonly<Record<string, unknown>>
   readonly when?: string
   readonly protocols?: readonly string[]
-  readonly grant: { readonly aws: Aws }
+  readonly grant: { readonly aws?: Aws; readonly azure?: Azure }
 }
 
 interface Aws {
@@ -41,6 +43,11 @@ interface Aws {
   readonly max_duration_seconds?: number
   readonly session_policy?: unknown
   readonly source_ip?: unknown
+}
+
+interface Azure {
+  readonly client_id: string
+  readonly scopes: readonly string[]
 }
 
 const workloadConditions = ({ measurements, ...claims }: Rule['workload']): string[] =>
@@ -59,3 +66,6 @@ function grantOf({ role_arn, role_arns = [], action, max_duration_seconds = 3600
   const limited = rest.session_policy !== undefined || rest.source_ip !== undefined
   return `${roles.join(' or ')}, up to ${max_duration_seconds} s${limited ? ', within a session policy' : ''}`
 }
+
+const tokensOf = ({ client_id, scopes }: Azure): string =>
+  `tokens of application ${client_id} for ${scopes.join(' or ')}`

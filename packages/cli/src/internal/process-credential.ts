@@ -1,7 +1,7 @@
 import { CliError } from '../cli-error.ts'
 
-// What all `hardbound aws …` commands share. Each of them becomes one small file, without the libraries of the operators'
-// commands: AWS tools start it often and wait for it.
+// What all `hardbound aws …` and `hardbound azure …` commands share. Each of them becomes one small file, without the libraries
+// of the operators' commands: other tools start it often and wait for it.
 
 /** Keys as a provider of the AWS SDK gives them. */
 export interface ProcessCredential {
@@ -11,21 +11,36 @@ export interface ProcessCredential {
   readonly expiration?: Date
 }
 
-/** One `hardbound aws …` command. */
-export interface ProcessCredentialCommand<Flags extends { help?: boolean | undefined }> {
+/** One command that prints credentials. */
+interface CredentialCommand<Flags extends { help?: boolean | undefined }, Credential> {
   /** `hardbound aws tpm` */
   readonly command: string
   readonly help: string
   /** @throws {CliError} with exit code 2; no message holds a value. */
   readonly parse: (args: string[]) => Flags
   /** @throws {CliError}, or an error with an `ERR_…` code whose message may be shown. */
-  readonly provide: (flags: Flags) => Promise<ProcessCredential>
+  readonly provide: (flags: Flags) => Promise<Credential>
 }
 
-/** Runs it on the words after `hardbound aws <name>`: one line of JSON on stdout, or one line of why not on stderr. */
+/** One `hardbound aws …` command. */
+export type ProcessCredentialCommand<Flags extends { help?: boolean | undefined }> = CredentialCommand<
+  Flags,
+  ProcessCredential
+>
+
+/** Runs it on the words after `hardbound aws <name>`: a credential_process. */
 export async function runProcessCredential<Flags extends { help?: boolean | undefined }>(
-  { command, help, parse, provide }: ProcessCredentialCommand<Flags>,
+  command: ProcessCredentialCommand<Flags>,
   args: string[],
+): Promise<void> {
+  await runCredentialCommand(command, args, outputOf)
+}
+
+/** Runs a command: one line of JSON on stdout, or one line of why not on stderr. */
+export async function runCredentialCommand<Flags extends { help?: boolean | undefined }, Credential>(
+  { command, help, parse, provide }: CredentialCommand<Flags, Credential>,
+  args: string[],
+  outputOf: (credential: Credential) => object,
 ): Promise<void> {
   process.removeAllListeners('warning') // stderr is for the reason of a failure
   process.exitCode = 1 // until there is something to show: ending in silence must not look like success
@@ -36,7 +51,7 @@ export async function runProcessCredential<Flags extends { help?: boolean | unde
   process.stdout.on('error', () => fail(1, 'whoever started this does not read its output'))
   try {
     const flags = parse(args)
-    process.stdout.write(flags.help === true ? help : lineOf(await provide(flags)))
+    process.stdout.write(flags.help === true ? help : `${JSON.stringify(outputOf(await provide(flags)))}\n`)
     process.exitCode = 0
   } catch (error) {
     if (error instanceof CliError) {
@@ -50,14 +65,13 @@ export async function runProcessCredential<Flags extends { help?: boolean | unde
 
 const OURS = /^ERR_(EKM|HMAC|SIGV4|STS)_/
 
-/** The one line that AWS tools read. */
-function lineOf({ accessKeyId, secretAccessKey, sessionToken, expiration }: ProcessCredential): string {
-  const output = {
+/** What AWS tools read. */
+function outputOf({ accessKeyId, secretAccessKey, sessionToken, expiration }: ProcessCredential): object {
+  return {
     Version: 1,
     AccessKeyId: accessKeyId,
     SecretAccessKey: secretAccessKey,
     SessionToken: sessionToken,
     Expiration: expiration?.toISOString(),
   }
-  return `${JSON.stringify(output)}\n`
 }

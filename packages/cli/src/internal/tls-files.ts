@@ -3,10 +3,10 @@ import { stat } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
 import type { BrokerTls } from '@hardbound/broker-core'
 import type { BrokerConfig } from '../broker-config.ts'
+import { checkDates } from './check-dates.ts'
 import type { Findings } from './config-error.ts'
 
 const MAX_CERTIFICATES = 1000
-const SOON_MS = 14 * 86_400_000
 
 /**
  * Reads and checks what `tls` names: that the key is private and belongs to the certificate, which is valid now, and that
@@ -36,7 +36,7 @@ export async function readTlsFiles(
   const certificate = parseCertificates(cert, 'tls.certificate_file', findings)?.[0]
   const privateKey = parseKey(key, findings)
   if (certificate !== undefined) {
-    checkDates(certificate, findings, now)
+    checkDates(certificate, 'tls.certificate_file', findings, now)
     if (privateKey !== undefined && !certificate.checkPrivateKey(privateKey)) {
       findings.add('tls.key_file', 'is not the key of tls.certificate_file')
     }
@@ -86,11 +86,4 @@ function parseKey(pem: string, findings: Findings): KeyObject | undefined {
     const isEncrypted = pem.includes('ENCRYPTED') // RFC 7468 §11, and Proc-Type of RFC 1421
     return void findings.add('tls.key_file', isEncrypted ? 'is encrypted' : 'holds no private key in PEM')
   }
-}
-
-function checkDates({ validFrom, validTo }: X509Certificate, findings: Findings, now: number): void {
-  const [from, to] = [Date.parse(validFrom), Date.parse(validTo)]
-  if (now < from) findings.add('tls.certificate_file', `is valid only from ${new Date(from).toISOString()}`)
-  else if (now > to) findings.add('tls.certificate_file', `expired at ${new Date(to).toISOString()}`)
-  else if (to - now < SOON_MS) findings.warn('tls.certificate_file', `expires at ${new Date(to).toISOString()}`)
 }
