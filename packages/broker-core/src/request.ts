@@ -95,7 +95,7 @@ function goV1Want(claims: JsonObject): CredentialRequest {
   }
 }
 
-/** The Go program sends every field, unset ones as empty text. */
+/** The Go program leaves unset fields out; empty ones mean the same. */
 function goV1AzureWant({ scope, tenant, appid, ...rest }: JsonObject): CredentialRequest {
   assertOnlyIgnored(rest)
   return {

@@ -1,5 +1,6 @@
 export type { AttestationSource } from './attestation-source.ts'
 export { BrokerClientError, type BrokerClientErrorCode, type BrokerRefusal } from './client-errors.ts'
+export { describeFailure, type EkmFailure, type EkmFailureCode } from './describe-failure.ts'
 export { openGoV1Token, signGoV1Token } from './go-v1-token.ts'
 export { type ConfidentialSpaceLauncherInit, confidentialSpaceLauncher } from './launcher.ts'
 export { type BrokerClientInit, requestCredentials } from './request-credentials.ts'

@@ -1,0 +1,96 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { CredentialServerEvent } from '../types.ts'
+import { assertLocalRequest, assertNoBody } from './gate.ts'
+import { Refusal } from './refusal.ts'
+import { type Answer, gatedRequest, oauthRefusalBody, type Route } from './route.ts'
+
+export interface DispatchInit {
+  routes: readonly Route[]
+  /** Values of Host that are ours; known once the port is. */
+  authorities: () => ReadonlySet<string>
+  /** Users that are answered; nothing where all are. */
+  uids: ReadonlySet<number> | undefined
+  /** Whose is the other end? Called once a connection. */
+  peerUid: (socket: Socket) => Promise<number | undefined>
+  isClosing: () => boolean
+  emit: (event: CredentialServerEvent) => void
+}
+
+const MAX_URL_LENGTH = 4096
+
+/** @returns the handler of every request: connection and headers first, then path and method, then the endpoint. */
+export function createDispatch(
+  init: DispatchInit,
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const routes = new Map(init.routes.flatMap((route) => route.paths.map((path) => [path, route] as const)))
+  const uidOf = oncePerSocket(init.peerUid)
+
+  return async (request, response) => {
+    let route: Route | undefined
+    let uid: number | undefined
+    let isPastGate = false
+    try {
+      if (init.isClosing()) throw new Refusal(503, 'closing', 'the server closes')
+      assertLocalRequest(request, init.authorities())
+      if (init.uids !== undefined) {
+        uid = await uidOf(request.socket)
+        if (uid === undefined || !init.uids.has(uid)) throw new Refusal(403, 'peer', 'this user is not served')
+      }
+      if ((request.url ?? '').length > MAX_URL_LENGTH) throw new Refusal(414, 'malformed', 'the URL is too long')
+      const gated = gatedRequest(request)
+      route = routes.get(gated.path)
+      if (route === undefined) throw new Refusal(404, 'path', 'there is nothing here')
+      if (!route.methods.includes(gated.method)) {
+        throw new Refusal(405, 'method', 'not with this method', { headers: { allow: route.methods.join(', ') } })
+      }
+      assertNoBody(request)
+      isPastGate = true
+      const answer = await route.handle(gated)
+      send(
+        response,
+        200,
+        init.isClosing() ? { ...answer, headers: { ...answer.headers, connection: 'close' } } : answer,
+      )
+    } catch (error) {
+      const refusal = error instanceof Refusal ? error : new Refusal(500, 'internal', 'the server failed')
+      init.emit({
+        type: 'refused',
+        reason: refusal.reason,
+        status: refusal.status,
+        ...(route === undefined ? {} : { route: route.name }),
+        ...(uid === undefined ? {} : { uid }),
+        ...(refusal.options.code === undefined ? {} : { code: refusal.options.code }),
+      })
+      const { retryAfterSeconds } = refusal.options
+      send(response, refusal.status, {
+        body: (route?.refusalBody ?? oauthRefusalBody)(refusal),
+        headers: {
+          ...refusal.options.headers,
+          ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
+          ...(isPastGate && !init.isClosing() ? {} : { connection: 'close' }),
+        },
+      })
+    }
+  }
+}
+
+function send(response: ServerResponse, status: number, { body, contentType, headers }: Answer): void {
+  response.writeHead(status, {
+    'content-type': contentType ?? 'application/json',
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...headers,
+  })
+  response.end(body)
+}
+
+function oncePerSocket<T>(look: (socket: Socket) => Promise<T>): (socket: Socket) => Promise<T> {
+  const known = new WeakMap<Socket, Promise<T>>()
+  return (socket) => {
+    const found = known.get(socket) ?? look(socket)
+    known.set(socket, found)
+    return found
+  }
+}
