@@ -5,16 +5,18 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts'
-import { confidentialSpaceLauncher, EkmCredentialError, type FromEkmInit, fromEkm } from '@hardbound/aws-ekm-credential'
+import { BlobServiceClient } from '@azure/storage-blob'
+import { confidentialSpaceLauncher, type FromEkmInit, fromEkm } from '@hardbound/aws-ekm-credential'
+import { EkmCredential } from '@hardbound/azure-ekm-credential'
 import { debugClaims, startRelay } from '@hardbound/testkit'
 import { came, doing, show, step } from './transcript.ts'
-import { AUDIENCE, BUCKET, HARDBOUND, ROLE, startWorld, type World } from './world.ts'
+import { AUDIENCE, BUCKET, HARDBOUND, ROLE, startWorld, type Trust, type World } from './world.ts'
 
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
 const SESSION_SECONDS = 3
 
 async function main(): Promise<void> {
-  step('An issuer of attestations, a launcher, STS, S3 and a broker start on this machine')
+  step('An issuer of attestations, a launcher, STS, S3, Entra, Azurite and a broker start on this machine')
   const world = await startWorld()
   try {
     doing('The emulators verify every signature; the broker is `hardbound broker run -c broker.yaml` with this policy:')
@@ -23,6 +25,7 @@ async function main(): Promise<void> {
     await useSdk(world, app)
     await seeExpiry(world)
     await processCredential(world)
+    await useAzure(world)
     await refuseImages(world)
     await refuseRelay(world)
     await readAudit(world)
@@ -34,19 +37,19 @@ async function main(): Promise<void> {
 
 /** What an application writes. */
 function provider(world: World, broker: Partial<FromEkmInit['broker']> = {}): ReturnType<typeof fromEkm> {
-  return fromEkm({
-    broker: {
-      url: 'https://broker.example.com',
-      address: `127.0.0.1:${world.brokerPort}`,
-      ca: world.pki.caPem,
-      ...broker,
-    },
-    audience: AUDIENCE,
-    roleArn: ROLE,
-    durationSeconds: 900,
-    attestation: confidentialSpaceLauncher({ socketPath: world.launcher.socketPath }),
-  })
+  return fromEkm({ ...commonInit(world, broker), roleArn: ROLE, durationSeconds: 900 })
 }
+
+const commonInit = (world: World, broker: Partial<FromEkmInit['broker']> = {}) => ({
+  broker: {
+    url: 'https://broker.example.com',
+    address: `127.0.0.1:${world.brokerPort}`,
+    ca: world.pki.caPem,
+    ...broker,
+  },
+  audience: AUDIENCE,
+  attestation: confidentialSpaceLauncher({ socketPath: world.launcher.socketPath }),
+})
 
 async function useSdk(world: World, credentials: ReturnType<typeof fromEkm>): Promise<void> {
   step('The application uses the AWS SDK with `credentials: fromEkm({ broker, audience, roleArn })`')
@@ -111,6 +114,24 @@ async function processCredential(world: World): Promise<void> {
   )
 }
 
+async function useAzure(world: World): Promise<void> {
+  step('The same workload reads blobs in Azure: `new BlobServiceClient(url, new EkmCredential({ broker, audience }))`')
+  const credential = new EkmCredential(commonInit(world))
+  const trust: Trust = { tlsOptions: { ca: world.azurite.caPem } }
+  const container = new BlobServiceClient(world.azurite.blobEndpoint, credential, trust).getContainerClient(BUCKET)
+  const names: string[] = []
+  for await (const { name } of container.listBlobsFlat()) names.push(name)
+  came(`Azurite lists ${names.join(', ')}`)
+  const blob = await container.getBlobClient(names[0] ?? '').downloadToBuffer()
+  came(`and reads ${blob.length} octets of ${names[0]}`)
+  const { alg, method, scope } = world.entra.calls.at(-1) ?? {}
+  doing(`The broker had the token from Entra for ${scope}, by a ${method} (${alg}); the workload knows neither.`)
+  await expectRefusal(
+    () => credential.getToken('https://graph.microsoft.com/.default'),
+    'a token for Microsoft Graph, which no rule names',
+  )
+}
+
 async function refuseImages(world: World): Promise<void> {
   step('Another image, and a debug image, get nothing')
   const { claims } = world.launcher
@@ -118,6 +139,8 @@ async function refuseImages(world: World): Promise<void> {
   await expectRefusal(provider(world), 'an image that no rule names')
   world.launcher.claims = { ...debugClaims(), ...claims, dbgstat: 'enabled' }
   await expectRefusal(provider(world), 'the right image on a debug machine')
+  const azure = new EkmCredential(commonInit(world))
+  await expectRefusal(() => azure.getToken('https://storage.azure.com/.default'), 'the same, for Azure')
   world.launcher.claims = claims
 }
 
@@ -135,9 +158,9 @@ async function refuseRelay(world: World): Promise<void> {
   await relay.close()
 }
 
-async function expectRefusal(credentials: ReturnType<typeof fromEkm>, what: string): Promise<void> {
-  const error: unknown = await credentials().catch((it: unknown) => it)
-  if (!(error instanceof EkmCredentialError) || error.code !== 'ERR_EKM_BROKER_REFUSED') {
+async function expectRefusal(ask: () => Promise<unknown>, what: string): Promise<void> {
+  const error: unknown = await ask().catch((it: unknown) => it)
+  if (!(error instanceof Error && 'code' in error && error.code === 'ERR_EKM_BROKER_REFUSED')) {
     throw new Error(`${what} should have been refused`, { cause: error })
   }
   came(`${what}: ${error.message.replace(/^.*: the broker/, 'the broker').replace(/ \(.*$/, '')}`)

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { BlobServiceClient, type StoragePipelineOptions, StorageSharedKeyCredential } from '@azure/storage-blob'
 import {
   createTestPki,
   startAws,
@@ -15,11 +16,14 @@ import {
   type TestLauncher,
   type TestPki,
 } from '@hardbound/testkit'
+import { startAzurite, startEntra, type TestAzurite, type TestEntra } from '@hardbound/testkit/azure'
 
 export const AUDIENCE = 'https://broker.example.com'
 export const ROLE = 'arn:aws:iam::111122223333:role/reader'
 const IMAGE = `sha256:${'5e1f'.repeat(16)}`
 export const BUCKET = 'reports'
+const TENANT = '11111111-2222-4333-8444-555555555555'
+const CLIENT = '66666666-7777-4888-8999-aaaaaaaaaaaa'
 
 /** Everything that a real deployment has elsewhere, on this machine. */
 export interface World {
@@ -27,6 +31,8 @@ export interface World {
   issuer: TestIssuer
   launcher: TestLauncher
   aws: TestAws
+  entra: TestEntra
+  azurite: TestAzurite
   folder: string
   brokerPort: number
   policy: string
@@ -55,11 +61,26 @@ rules:
           Statement:
             - { Effect: Allow, Action: ["s3:ListBucket", "s3:GetObject"], Resource: ["arn:aws:s3:::${BUCKET}", "arn:aws:s3:::${BUCKET}/*"] }
         tags: { image_digest: "{{assertion.submods.container.image_digest}}" }
+  - id: blob-reader
+    workload:
+      image_digests: ["${IMAGE}"]
+      project_numbers: ["1234567890"]
+    grant:
+      azure:
+        tenant_id: ${TENANT}
+        client_id: ${CLIENT}
+        scopes: [https://storage.azure.com/.default]
 `
 
-/** Starts issuer, launcher, STS and S3 as emulators, and a broker with a policy as its own process. */
+/** Starts issuer, launcher, STS, S3 and Entra as emulators, Azurite, and a broker with a policy as its own process. */
 export async function startWorld(): Promise<World> {
-  const [pki, issuer, aws] = await Promise.all([createTestPki(), startIssuer(), startAws()])
+  const [pki, issuer, aws, entra, azurite] = await Promise.all([
+    createTestPki(),
+    startIssuer(),
+    startAws(),
+    startEntra(),
+    startAzurite(),
+  ])
   const folder = await mkdtemp(join(tmpdir(), 'hardbound-demo-'))
   const launcher = await startLauncher({
     issuer,
@@ -72,28 +93,52 @@ export async function startWorld(): Promise<World> {
   aws.addUser({ ...key, arn: brokerUser })
   aws.addRole({ arn: ROLE, trusts: [brokerUser] })
   aws.addBucket(BUCKET, { '2026/october.csv': 'a,b\n', '2026/november.csv': 'a,b\n' })
-  await writeConfig(folder, pki, issuer, aws)
+  await fill(azurite)
+  await writeConfig(folder, { pki, issuer, aws, entra })
   const { broker, port } = await startBroker(folder, key)
   return {
     pki,
     issuer,
     launcher,
     aws,
+    entra,
+    azurite,
     folder,
     brokerPort: port,
     policy: POLICY,
     async close() {
       broker.kill('SIGTERM')
       await once(broker, 'exit')
-      await Promise.all([launcher.close(), issuer.close(), aws.close()])
+      await Promise.all([launcher.close(), issuer.close(), aws.close(), entra.close(), azurite.stop()])
       await rm(folder, { recursive: true })
     },
   }
 }
 
-async function writeConfig(folder: string, pki: TestPki, issuer: TestIssuer, aws: TestAws): Promise<void> {
+/** Azurite is not known to the public authorities. Not in the SDK's types, but in its pipeline. */
+export type Trust = StoragePipelineOptions & { tlsOptions: { ca: string } }
+
+/** As the owner of the storage account would. */
+async function fill({ account, accountKey, blobEndpoint, caPem }: TestAzurite): Promise<void> {
+  const trust: Trust = { tlsOptions: { ca: caPem } }
+  const owner = new BlobServiceClient(blobEndpoint, new StorageSharedKeyCredential(account, accountKey), trust)
+  const { containerClient } = await owner.createContainer(BUCKET)
+  for (const month of ['october', 'november']) {
+    await containerClient.getBlockBlobClient(`2026/${month}.csv`).upload('a,b\n', 4)
+  }
+}
+
+async function writeConfig(
+  folder: string,
+  { pki, issuer, aws, entra }: Pick<World, 'pki' | 'issuer' | 'aws' | 'entra'>,
+): Promise<void> {
   const { certPem, keyPem } = await pki.issue({ commonName: 'broker', dns: ['broker.example.com'], ip: ['127.0.0.1'] })
+  const application = await pki.issue({ commonName: 'broker in Azure', keyType: 'RSA-2048' })
+  entra.addApplication({ tenantId: TENANT, clientId: CLIENT, certificates: [application.certPem] })
   const files = {
+    'entra-ca.pem': entra.caPem,
+    'azure.pem': application.certPem,
+    'azure.key': application.keyPem,
     'server.pem': certPem,
     'server.key': keyPem,
     'ca.pem': pki.caPem,
@@ -105,6 +150,13 @@ attestation:
   audience: ${AUDIENCE}
   issuers: [{ type: google, jwks_url: "${issuer.jwksUrl}", jwks_ca_file: issuer-ca.pem }]
 aws: { regions: [eu-west-1], endpoint: "${aws.endpoint}" }
+azure:
+  ca_file: entra-ca.pem
+  applications:
+    - tenant_id: ${TENANT}
+      client_id: ${CLIENT}
+      authority_host: ${entra.authorityHost}
+      credential: { certificate: { certificate_file: azure.pem, key_file: azure.key } }
 audit: { file: audit.jsonl }
 policy: policy.yaml
 `,

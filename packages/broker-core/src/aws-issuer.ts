@@ -1,10 +1,10 @@
 import type { AssumeRoleCommandInput, STSClientConfig } from '@aws-sdk/client-sts'
 import { BrokerError } from './errors.ts'
+import { createGate } from './internal/gate.ts'
 import { toIssuedCredential } from './internal/sts-answer.ts'
 import { type StsAbortReason, type StsCall, StsTransportError } from './internal/sts-call.ts'
 import { createStsClients } from './internal/sts-clients.ts'
 import { toBrokerError } from './internal/sts-errors.ts'
-import { createStsGate } from './internal/sts-gate.ts'
 import type { AuditRecord, AwsGrant, CredentialIssuer, Grant, IssuedCredential } from './types.ts'
 
 export interface AwsIssuerInit {
@@ -74,7 +74,7 @@ export function createAwsIssuer(init: AwsIssuerInit): AwsIssuer {
     attemptTimeoutMs,
     connectTimeoutMs,
   })
-  const gate = createStsGate(maxConcurrency, maxQueue)
+  const gate = createGate(maxConcurrency, maxQueue)
 
   async function ask(grant: AwsGrant, region: string, call: StsCall): Promise<IssuedCredential> {
     const { sdk, client } = await clients.get(region)

@@ -40,7 +40,8 @@ describe('createBroker, for Azure', () => {
 
   const v2 = (request: object, more?: Attested) =>
     ask(broker, (client) => v2Body(broker, client, { request: JSON.stringify(request), ...more }))
-  const goV1 = (request: Record<string, unknown>) => ask(broker, (client) => goV1Body(broker, client, { request }), '/token')
+  const goV1 = (request: Record<string, unknown>) =>
+    ask(broker, (client) => goV1Body(broker, client, { request }), '/token')
 
   /** Z0 and D1 of C.0. */
   function expectDenied(reason: string): void {

@@ -257,7 +257,7 @@ export function goV1Body(
   { issuer }: Pick<Harness, 'issuer'>,
   { goV1Ekm }: Pick<RawClient, 'goV1Ekm'>,
   it: {
-    request?: object
+    request?: Readonly<Record<string, unknown>>
     claims?: object
     audience?: string
     nonces?: (nonces: string[]) => string[]

@@ -1,9 +1,20 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { createTestPki, startAws, startIssuer, type TestAws, type TestIssuer, type TestPki } from '@hardbound/testkit'
+import { startEntra, type TestEntra } from '@hardbound/testkit/azure'
+import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { BROKER_STATUS, type BrokerServer, DEFAULT_LIMITS } from '../src/index.ts'
+import {
+  type AzureCertificateCredential,
+  type AzureIssuer,
+  BROKER_STATUS,
+  type BrokerServer,
+  createAzureIssuer,
+  DEFAULT_LIMITS,
+} from '../src/index.ts'
 import { type Answer, connectRaw, http, v2Body } from './harness.ts'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
@@ -13,15 +24,28 @@ const USER = {
   arn: 'arn:aws:iam::111122223333:user/broker',
 }
 
+const APPLICATION = {
+  tenantId: '11111111-2222-4333-8444-555555555555',
+  clientId: '66666666-7777-4888-8999-aaaaaaaaaaaa',
+}
+
 let pki: TestPki
 let issuer: TestIssuer
 let aws: TestAws
+let entra: TestEntra
+let softHsm: TestSoftHsm
 let folder: string
 let readme: string
 let started: { server: BrokerServer; port: number }
 
 beforeAll(async () => {
-  ;[pki, issuer, aws] = await Promise.all([createTestPki(), startIssuer(), startAws()])
+  ;[pki, issuer, aws, entra, softHsm] = await Promise.all([
+    createTestPki(),
+    startIssuer(),
+    startAws(),
+    startEntra(),
+    createSoftHsm(),
+  ])
   aws.addUser(USER)
   aws.addRole({ arn: 'arn:aws:iam::111122223333:role/reader', trusts: [USER.arn] })
   folder = await mkdtemp(here('./readme-'))
@@ -30,13 +54,32 @@ beforeAll(async () => {
   await writeFile(join(folder, 'broker.pem'), certPem)
   await writeFile(join(folder, 'broker.key'), keyPem)
   await writeFile(join(folder, 'policy.yaml'), blocks('yaml')[0]!)
+  await prepareAzure()
   started = await runBlock(0)
 })
 afterAll(async () => {
   await started.server.close(0)
-  await Promise.all([issuer.close(), aws.close()])
+  await Promise.all([issuer.close(), aws.close(), entra.close(), softHsm.remove()])
   await rm(folder, { recursive: true })
 })
+
+/** An application with a client secret in a file, and a certificate whose key is in SoftHSM. */
+async function prepareAzure(): Promise<void> {
+  softHsm.activate()
+  const { certPem, keyPem } = await pki.issue({ commonName: 'azure', keyType: 'RSA-2048' })
+  entra.addApplication({ ...APPLICATION, secrets: [{ value: 'a-client-secret' }], certificates: [certPem] })
+  await writeFile(join(folder, 'azure-client-secret'), 'a-client-secret\n', { mode: 0o600 })
+  for (const [type, pem, command] of [
+    ['privkey', keyPem, 'pkey'],
+    ['cert', certPem, 'x509'],
+  ] as const) {
+    const file = join(folder, type)
+    await writeFile(`${file}.pem`, pem)
+    await promisify(execFile)('openssl', [command, '-in', `${file}.pem`, '-outform', 'DER', '-out', `${file}.der`])
+    const sign = type === 'privkey' ? ['--usage-sign', '--sensitive'] : []
+    await softHsm.tool('--write-object', `${file}.der`, '--type', type, '--id', '01', '--label', 'azure', ...sign)
+  }
+}
 
 const blocks = (language: string): string[] =>
   [...readme.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block]) => block!)
@@ -47,6 +90,9 @@ async function runBlock<T>(index: number): Promise<T> {
   const code = blocks('ts')
     [index]!.replace('{ url: GOOGLE_JWKS_URL }', JSON.stringify({ url: issuer.jwksUrl, ca: issuer.caPem }))
     .replace('createAwsIssuer({', `createAwsIssuer({ ${emulator},`)
+    .replace('createAzureIssuer({', `createAzureIssuer({ ca: ${JSON.stringify(entra.caPem)},`)
+    .replace('credential: client', `authorityHost: '${entra.authorityHost}', credential: client`)
+    .replace(/'pkcs11:token=.*'/, JSON.stringify(softHsm.uri('azure')))
     .replaceAll(/\/(?:etc|var\/log)\/hardbound/g, folder)
     .replace("8443, '0.0.0.0'", '0')
   const file = join(folder, `example-${index}.ts`)
@@ -68,8 +114,27 @@ describe('README', () => {
     expect(granted.status).toBe(200)
     expect(JSON.parse(granted.body)).toHaveProperty('SecretAccessKey')
     expect((await ask(`sha256:${'0'.repeat(64)}`)).status).toBe(403)
-    const { report } = await runBlock<{ report: string }>(1)
+    const { report } = await runBlock<{ report: string }>(3)
     expect(report).toBe('3 records, none was changed')
+  })
+
+  it('gets tokens with a client secret, and with a certificate in an HSM', async () => {
+    const { azure } = await runBlock<{ azure: AzureIssuer }>(1)
+    const grant = { target: 'azure', ...APPLICATION, scope: 'https://storage.azure.com/.default' } as const
+    const context = { requestId: 'r', signal: new AbortController().signal }
+    const { key, credential } = await runBlock<{
+      key: { close(): Promise<void> }
+      credential: AzureCertificateCredential
+    }>(2)
+    const { authorityHost, caPem: ca } = entra
+    const inHsm = createAzureIssuer({ applications: [{ ...APPLICATION, authorityHost, credential }], ca })
+    for (const one of [azure, inHsm]) {
+      const { body } = await one.issue(grant, context)
+      expect(entra.tokenFor(String(body.access_token))).toMatchObject({ appid: APPLICATION.clientId })
+      one.close()
+    }
+    await key.close()
+    expect(entra.calls.map(({ method }) => method)).toEqual(['secret', 'certificate'])
   })
 
   it('has every public code with its status', () => {
@@ -80,9 +145,11 @@ describe('README', () => {
     expect(rows).toEqual(Object.entries(BROKER_STATUS))
   })
 
-  it('has every code of PolicyError', async () => {
-    const source = await readFile(here('../src/policy/policy-error.ts'), 'utf8')
-    const codes = [...source.matchAll(/^ {2}\| '(ERR_\w+)'/gm)].map(([, code]) => code)
+  it('has every code of AzureCredentialError and PolicyError', async () => {
+    const sources = ['../src/azure-credential-error.ts', '../src/policy/policy-error.ts'].map((it) =>
+      readFile(here(it), 'utf8'),
+    )
+    const codes = [...(await Promise.all(sources)).join('\n').matchAll(/^ {2}\| '(ERR_\w+)'/gm)].map(([, code]) => code)
     expect([...readme.matchAll(/^- `(ERR_\w+)`:/gm)].map(([, code]) => code)).toEqual(codes)
   })
 
@@ -97,6 +164,8 @@ describe('README', () => {
     ['../src/http/server.ts', 'BrokerServerInit'],
     ['../src/http/server.ts', 'BrokerTls'],
     ['../src/aws-issuer.ts', 'AwsIssuerInit'],
+    ['../src/azure-issuer.ts', 'AzureIssuerInit'],
+    ['../src/azure-application.ts', 'AzureApplication'],
     ['../src/file-audit-sink.ts', 'FileAuditSinkInit'],
   ])('has every option of %s, %s', async (path, name) => {
     const source = await readFile(here(path), 'utf8')

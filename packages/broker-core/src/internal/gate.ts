@@ -1,7 +1,7 @@
 import { BrokerError } from '../errors.ts'
 
 /** Lets at most `maxConcurrency` in at a time, and keeps at most `maxQueue` waiting, first come first served. */
-export interface StsGate {
+export interface Gate {
   /**
    * @returns what lets the next one in; call it once.
    * @throws {BrokerError} `overloaded` when the queue is full, or when the signal fires before there is room.
@@ -9,7 +9,7 @@ export interface StsGate {
   enter(signal: AbortSignal): Promise<() => void>
 }
 
-export function createStsGate(maxConcurrency: number, maxQueue: number): StsGate {
+export function createGate(maxConcurrency: number, maxQueue: number): Gate {
   const waiting = new Set<() => void>()
   let inside = 0
   const leave = () => {

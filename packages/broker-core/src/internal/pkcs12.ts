@@ -1,0 +1,66 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import type Forge from 'node-forge'
+import { AzureCredentialError } from '../azure-credential-error.ts'
+
+const MAX_OCTETS = 1_048_576
+
+/**
+ * Opens a PKCS #12 file (RFC 7292) in password integrity mode. By node-forge, as OpenSSL 3 has lost RC2 and 3DES of it; it takes
+ * neither PBMAC1 (RFC 9579) nor, for PBES2, passwords that aren't ASCII.
+ *
+ * @throws {AzureCredentialError} `ERR_AZURE_CREDENTIAL_FORMAT`, `ERR_AZURE_CREDENTIAL_PASSWORD`.
+ */
+export async function openPkcs12(
+  pfx: Uint8Array,
+  password: string,
+): Promise<{ privateKey: KeyObject; certificates: X509Certificate[] }> {
+  if (pfx.length > MAX_OCTETS) throw malformed(`more than ${MAX_OCTETS} octets`)
+  if (!/^[\x20-\x7e]*$/.test(password)) throw wrongPassword('must be ASCII')
+  const { default: forge } = await import('node-forge')
+  const bags = readBags(forge, pfx, password)
+  const [key, second] = bags.filter(({ type }) => isKey(forge, type))
+  if (key === undefined || second !== undefined) throw malformed('there must be one private key')
+  try {
+    return {
+      privateKey: readKey(forge, key),
+      certificates: bags.flatMap((bag) => (bag.type === forge.pki.oids.certBag ? [readCertificate(forge, bag)] : [])),
+    }
+  } catch {
+    throw malformed('its key or a certificate can not be read')
+  }
+}
+
+function readBags(forge: typeof Forge, pfx: Uint8Array, password: string): Forge.pkcs12.Bag[] {
+  const octets = forge.util.createBuffer(Buffer.from(pfx).toString('binary'))
+  try {
+    const asn1 = forge.asn1.fromDer(octets)
+    return forge.pkcs12.pkcs12FromAsn1(asn1, password).safeContents.flatMap(({ safeBags }) => safeBags)
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('Invalid password')) throw wrongPassword('is wrong')
+    throw malformed('it is not one in password integrity mode with algorithms that are known here')
+  }
+}
+
+const isKey = ({ pki: { oids } }: typeof Forge, type: string): boolean =>
+  type === oids.keyBag || type === oids.pkcs8ShroudedKeyBag
+
+/** forge reads RSA keys, and leaves the PrivateKeyInfo of others as it is. */
+function readKey(forge: typeof Forge, { key, asn1 }: Forge.pkcs12.Bag): KeyObject {
+  const info = key ? forge.pki.wrapRsaPrivateKey(forge.pki.privateKeyToAsn1(key)) : asn1
+  const der = Buffer.from(forge.asn1.toDer(info).getBytes(), 'binary')
+  try {
+    return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  } finally {
+    der.fill(0)
+  }
+}
+
+/** forge reads certificates with RSA keys, and leaves others as they are. */
+function readCertificate(forge: typeof Forge, { cert, asn1 }: Forge.pkcs12.Bag): X509Certificate {
+  const der = forge.asn1.toDer(cert ? forge.pki.certificateToAsn1(cert) : asn1).getBytes()
+  return new X509Certificate(Buffer.from(der, 'binary'))
+}
+
+const malformed = (why: string) => new AzureCredentialError('ERR_AZURE_CREDENTIAL_FORMAT', `the PKCS #12 file: ${why}`)
+const wrongPassword = (why: string) =>
+  new AzureCredentialError('ERR_AZURE_CREDENTIAL_PASSWORD', `the password of the PKCS #12 file ${why}`)
