@@ -27,8 +27,8 @@ const peers = (home, dependencies) =>
       .flatMap((it) => Object.keys(JSON.parse(readFileSync(it, 'utf8')).peerDependencies ?? {})),
   )
 
-/** `… from 'x'` at the end of a line, `import('x')`, `import 'x'`; relative ones left out. */
-const IMPORTS = /(?:^|[\s}])from '([^'.][^']*)'$|import\('([^'.][^']*)'\)|^import '([^'.][^']*)'$/gm
+/** `… from 'x'` at the end of a line, `import('x')`, `require.resolve('x')`, `import 'x'`; relative ones left out. */
+const IMPORTS = /(?:^|[\s}])from '([^'.][^']*)'$|(?:import|\.resolve)\('([^'.][^']*)'\)|^import '([^'.][^']*)'$/gm
 
 for (const { folder, home, name, private: isPrivate, dependencies = {}, peerDependencies = {} } of packages) {
   const known = new Set([...Object.keys(dependencies), ...Object.keys(peerDependencies)])

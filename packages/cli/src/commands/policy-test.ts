@@ -131,7 +131,9 @@ function sentence(decision: PolicyDecision, grants: boolean, refused: readonly s
 }
 
 function inWords(grant: Grant): string {
-  const { roleArn, durationSeconds, scope, clientId } = grant as Partial<AwsGrant & AzureGrant>
+  const { roleArn, durationSeconds, scope, clientId } = grant as Partial<
+    Pick<AwsGrant, 'roleArn' | 'durationSeconds'> & Pick<AzureGrant, 'scope' | 'clientId'>
+  >
   if (grant.target === 'azure') return `a token of application ${clientId} for ${scope}`
   return `${roleArn ?? 'credentials'}${durationSeconds === undefined ? '' : ` for ${durationSeconds} s`}`
 }
