@@ -3,7 +3,7 @@ import { type StsClientInit, stsRequests } from './sts-client.ts'
 import type { AssumeRoleInput, GetSessionTokenInput } from './sts-input.ts'
 
 /** {@link FromHmacInit} without what is asked of STS. */
-export interface FromHmacCommon extends StsClientInit {}
+export interface FromHmacCommon extends Omit<StsClientInit, 'sessionToken'> {}
 
 /** What {@link fromHmac} needs: at most one of `assumeRole` and `getSessionToken`. Without either: GetSessionToken. */
 export type FromHmacInit = FromHmacCommon &

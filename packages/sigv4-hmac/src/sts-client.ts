@@ -17,8 +17,10 @@ import type { StsSession } from './sts-session.ts'
 export interface StsClientInit extends StsEndpointInit {
   /** Has the key `AWS4<secret access key>`. */
   backend: HmacBackend
-  /** `AKIA…`: a long-term key of an IAM user. */
+  /** `AKIA…`: a long-term key of an IAM user; or `ASIA…` with its `sessionToken`, for role chaining. */
   accessKeyId: string
+  /** Of temporary credentials whose secret the backend has. AWS has no GetSessionToken for those. */
+  sessionToken?: string | undefined
   /** CA certificates in PEM that `endpoint` is verified with, in place of Node's. */
   ca?: string | Uint8Array | undefined
   /** For everything, the backend and all tries included, in whole milliseconds. Default: 10 000. */
@@ -44,7 +46,8 @@ export interface StsRequests {
 }
 type StsRequest = (options?: { signal?: AbortSignal }) => Promise<StsSession>
 
-const ACCESS_KEY_ID = /^(?!ASIA)\w{16,128}$/
+const LONG_TERM_KEY_ID = /^(?!ASIA)\w{16,128}$/
+const TEMPORARY_KEY_ID = /^ASIA\w{12,124}$/
 /** The longest that Node's timers can wait. */
 const MAX_TIMER_MS = 2_147_483_647
 const TRANSIENT: ReadonlySet<StsErrorCode> = new Set<StsErrorCode>(['ERR_STS_UNREACHABLE', 'ERR_STS_THROTTLED'])
@@ -68,15 +71,17 @@ export function createStsClient(init: StsClientInit): StsClient {
 
 /** As {@link createStsClient}, in two steps. */
 export function stsRequests(init: StsClientInit): StsRequests {
-  const { backend, accessKeyId, timeoutMs = 10_000, maxAttempts = 3, clock = Date.now } = init
+  const { backend, accessKeyId, sessionToken, timeoutMs = 10_000, maxAttempts = 3, clock = Date.now } = init
   whole(1, MAX_TIMER_MS)(timeoutMs, 'timeoutMs')
   whole(1, 100)(maxAttempts, 'maxAttempts')
-  if (!ACCESS_KEY_ID.test(accessKeyId))
-    throw new TypeError('"accessKeyId" must be a long-term access key id, such as AKIA…')
+  if (!(sessionToken === undefined ? LONG_TERM_KEY_ID : TEMPORARY_KEY_ID).test(accessKeyId)) {
+    throw new TypeError('"accessKeyId" must be a long-term access key id, such as AKIA…, or ASIA… with "sessionToken"')
+  }
   const { url: endpoint, partition, signingRegion } = stsEndpoint(init)
   const url = new URL(endpoint)
   const ca = init.ca === undefined ? undefined : certificatesOf(init.ca)
-  const signer = createHmacSigner({ backend, accessKeyId, region: signingRegion, service: 'sts', clock })
+  const token = sessionToken === undefined ? {} : { sessionToken }
+  const signer = createHmacSigner({ backend, accessKeyId, ...token, region: signingRegion, service: 'sts', clock })
 
   async function attempt(asked: StsAsked, body: string, signal: AbortSignal): Promise<StsSession> {
     const [headers, { postToSts }] = await Promise.all([

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { HmacBackendError } from '../src/hmac-backend-error.ts'
+import { softwareHmac } from '../src/software-backend.ts'
 import type { StsErrorCode } from '../src/sts-error.ts'
 import { type Answer, assumed, ROLE, refuse, type StsHarness, script, startSts, USER } from './sts-harness.ts'
 
@@ -46,6 +47,23 @@ describe('createStsClient', () => {
     expect(session).not.toHaveProperty('accountId')
     expect(await sts.client().getSessionToken()).toMatchObject({ accessKeyId: expect.stringMatching(/^ASIA/) })
     expect(sts.aws.calls.at(-1)).toMatchObject({ action: 'GetSessionToken', params: {} })
+  })
+
+  it('asks with temporary keys too, for role chaining', async () => {
+    const next = 'arn:aws:iam::444455556666:role/Next'
+    sts.aws.addRole({ arn: next, trusts: [ROLE] })
+    const { accessKeyId, secretAccessKey, sessionToken } = await ask()
+    const backend = softwareHmac({ secretAccessKey })
+    const chained = await sts.client({ backend, accessKeyId, sessionToken }).assumeRole({ ...INPUT, RoleArn: next })
+    expect(chained.assumedRoleArn).toBe('arn:aws:sts::444455556666:assumed-role/Next/workload')
+    await backend.close()
+  })
+
+  it.each([
+    ['a temporary key without its token', { accessKeyId: 'ASIAIOSFODNN7EXAMPLE' }],
+    ['a long-term key with a token', { sessionToken: 'token' }],
+  ])('refuses %s', (_name, init) => {
+    expect(() => sts.client(init)).toThrow(TypeError)
   })
 
   it('names the session after the key where it was not named', async () => {
