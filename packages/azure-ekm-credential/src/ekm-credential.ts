@@ -9,7 +9,7 @@ import {
 } from '@hardbound/ekm-tls/client'
 import { asCredentialError } from './internal/as-credential-error.ts'
 import { readToken } from './internal/read-token.ts'
-import { abortError } from './internal/share-work.ts'
+import { abortError, MAX_TIMER_MS } from './internal/share-work.ts'
 import { createTokenCache } from './internal/token-cache.ts'
 import { GUID, readTokenRequest, type TokenRequest } from './internal/token-request.ts'
 
@@ -38,9 +38,6 @@ export interface EkmCredentialInit {
   /** 0 up to 1; spreads the refreshes of many workloads. Default: `Math.random`. */
   random?: () => number
 }
-
-/** The longest that Node's timers can wait. */
-const MAX_TIMER_MS = 2_147_483_647
 
 /**
  * An Azure credential for a workload in a confidential VM. For each scope it opens a connection to the broker, has its keying

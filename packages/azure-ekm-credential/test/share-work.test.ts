@@ -60,6 +60,14 @@ describe('shareWork', () => {
     expect(ended()).toBe(true)
   })
 
+  it.each([2 ** 31, Infinity])('C07 waits as long as it takes for a caller who has %d ms', async (timeoutMs) => {
+    const { work, finish } = setUp()
+    const waiting = work.join({ timeoutMs })
+    await new Promise((resolve) => setTimeout(resolve, 20)) // a timer that overflows fires after 1 ms
+    finish('done')
+    expect(await waiting).toBe('done')
+  })
+
   it('says that it is over before callers hear of the outcome, and takes its listeners back', async () => {
     const { work, finish, onOver } = setUp()
     const signal = { aborted: false, addEventListener: jest.fn(), removeEventListener: jest.fn() }

@@ -161,6 +161,30 @@ describe('createTokenCache', () => {
     expect(await cache.at(3_420_000)).toEqual(['t1', 3])
   })
 
+  it('C16 keeps the new work when the old one, which nobody wanted any more, ends late', async () => {
+    const finish: ((token: string) => void)[] = []
+    const get = createTokenCache({
+      fetch: async () => {
+        const token = await new Promise<string>((resolve) => finish.push(resolve))
+        return { token, expiresOnTimestamp: 0 } // over at once: nothing to keep
+      },
+      refreshBeforeMs: 300_000,
+      clock: () => 0,
+      random: () => 0,
+    })
+    const controller = new AbortController()
+    const left = rejection(get(want, { abortSignal: controller.signal }))
+    controller.abort()
+    await left
+    const second = get(want, {})
+    finish[0]!('old')
+    await settled()
+    const third = get(want, {})
+    expect(finish).toHaveLength(2)
+    finish[1]!('new')
+    expect((await Promise.all([second, third])).map((it) => it.token)).toEqual(['new', 'new'])
+  })
+
   it('joins a refresh that is under way when the token ends', async () => {
     const cache = setUp()
     await cache.at(0)

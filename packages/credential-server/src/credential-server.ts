@@ -10,7 +10,7 @@ import { createAzureTokens } from './internal/azure-tokens.ts'
 import { createDispatch } from './internal/dispatch.ts'
 import { authoritiesOf } from './internal/gate.ts'
 import { createHttpServer } from './internal/http-server.ts'
-import { assertPeerUidWorks, peerUid } from './internal/peer-uid.ts'
+import { assertPeerUidWorks, createPeerLookup, type PeerLookup } from './internal/peer-uid.ts'
 import type { Route } from './internal/route.ts'
 import type { CredentialServer, CredentialServerEvent, CredentialServerInit, ServerAddress } from './types.ts'
 
@@ -44,7 +44,7 @@ export function createCredentialServer(init: CredentialServerInit): CredentialSe
       routes,
       authorities: () => authorities,
       uids,
-      peerUid: uidOfPeer,
+      peerUid: uidOfPeer(createPeerLookup()),
       isClosing: () => closed !== undefined,
       emit,
     })
@@ -153,10 +153,12 @@ async function assertPeerLookup(): Promise<void> {
   }
 }
 
-async function uidOfPeer({ remoteAddress, remotePort, localAddress, localPort }: Socket): Promise<number | undefined> {
-  if (remoteAddress === undefined || remotePort === undefined) return undefined
-  if (localAddress === undefined || localPort === undefined) return undefined
-  return await peerUid({ address: remoteAddress, port: remotePort }, { address: localAddress, port: localPort })
+function uidOfPeer(lookup: PeerLookup): (socket: Socket) => Promise<number | undefined> {
+  return async ({ remoteAddress, remotePort, localAddress, localPort }) => {
+    if (remoteAddress === undefined || remotePort === undefined) return undefined
+    if (localAddress === undefined || localPort === undefined) return undefined
+    return await lookup({ address: remoteAddress, port: remotePort }, { address: localAddress, port: localPort })
+  }
 }
 
 async function drain(server: Server): Promise<void> {

@@ -42,7 +42,7 @@ export interface AzureInit {
 
 /** Bounds for clients and for the credential. */
 export interface ServerLimits {
-  /** Connections at a time, 8 to 65536; beyond that the oldest one without a request under way goes. Default: 512. */
+  /** Connections at a time, 8 to 65536; beyond that the oldest silent one goes. Those being looked up do not count. Default: 512. */
   maxConnections?: number
   /** How long a client may take to send a request, in milliseconds, 100 to 60 000. Default: 5000. */
   clientTimeoutMs?: number

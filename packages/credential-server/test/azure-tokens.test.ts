@@ -3,8 +3,11 @@ import { describe, expect, it, jest } from '@jest/globals'
 import { createAzureTokens } from '../src/internal/azure-tokens.ts'
 import type { Refusal } from '../src/internal/refusal.ts'
 
+const NOW = 1_700_000_000_000
+const SOON = NOW + 3_600_000
+
 function setUp(answer?: () => Promise<AccessToken | null>) {
-  const state = { now: 1_700_000_000_000 }
+  const state = { now: NOW }
   const getToken = jest.fn(
     answer ?? (async (scope: string) => ({ token: `for-${scope}`, expiresOnTimestamp: state.now + 3_600_000 })),
   )
@@ -30,13 +33,16 @@ describe('createAzureTokens', () => {
 
   it.each([
     ['nothing', null],
-    ['an empty token', { token: '', expiresOnTimestamp: 1e13 }],
-    ['no string', { token: 7, expiresOnTimestamp: 1e13 }],
-    ['a token with a line break', { token: 'a\nb', expiresOnTimestamp: 1e13 }],
-    ['a huge token', { token: 'x'.repeat(65_537), expiresOnTimestamp: 1e13 }],
+    ['an empty token', { token: '', expiresOnTimestamp: SOON }],
+    ['no string', { token: 7, expiresOnTimestamp: SOON }],
+    ['a token with a line break', { token: 'a\nb', expiresOnTimestamp: SOON }],
+    ['a huge token', { token: 'x'.repeat(65_537), expiresOnTimestamp: SOON }],
     ['no expiry', { token: 'x' }],
-    ['an expiry as text', { token: 'x', expiresOnTimestamp: '1e13' }],
+    ['an expiry as text', { token: 'x', expiresOnTimestamp: String(SOON) }],
     ['an expiry without end', { token: 'x', expiresOnTimestamp: Infinity }],
+    ['an expiry that is no number', { token: 'x', expiresOnTimestamp: Number.NaN }],
+    ['an expiry in microseconds', { token: 'x', expiresOnTimestamp: 1.8e15 }],
+    ['an expiry that no date has', { token: 'x', expiresOnTimestamp: 8.7e15 }],
     ['an old one', { token: 'x', expiresOnTimestamp: 1 }],
   ])('I16 I19 makes 503 of %s', async (_name, answer) => {
     const { tokenFor, failures } = setUp(async () => answer as unknown as AccessToken)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Agent, get as httpGet, type IncomingMessage, request } from 'node:http'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { createCredentialServer } from '../src/index.ts'
 import { assertServerInit } from '../src/internal/assert.ts'
@@ -189,6 +189,17 @@ describe('createCredentialServer', () => {
     const listening = server.listen()
     await server.close()
     await expect(listening).rejects.toMatchObject({ code: 'ERR_SERVER_STATE' })
+  })
+
+  it('hangs up on the silent at once when it closes', async () => {
+    const target = await startServer()
+    const silent = connect(target.port, '127.0.0.1')
+    await once(silent, 'connect')
+    await target.get('/') // by now the server has both
+    const started = Date.now()
+    await target.server.close()
+    expect(Date.now() - started).toBeLessThan(4000)
+    silent.destroy()
   })
 
   it('cuts what hangs when it closes', async () => {

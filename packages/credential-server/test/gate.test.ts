@@ -29,13 +29,25 @@ describe.each(endpoints)('the gate before the %s form', (_name, path, headers) =
     const { status, headers: got, json } = await target.get(path, headers)
     expect(status).toBe(200)
     expect(json.access_token).toMatch(/^token-\d+-canary$/)
-    expect(got).toMatchObject({ 'cache-control': 'no-store', 'content-type': 'application/json' })
+    expect(got).toMatchObject({
+      'cache-control': 'no-store',
+      'content-type': 'application/json',
+      'x-content-type-options': 'nosniff',
+    })
   })
 
-  it.each(['attacker.example', 'attacker.example:PORT', '127.0.0.1', 'localhost:1', '127.0.0.1:PORT.', '127.1:PORT'])(
-    'I01 refuses Host: %s',
-    (host) => refused({ host: host.replace('PORT', String(target.port)) }, 'host'),
-  )
+  it.each([
+    'attacker.example',
+    'attacker.example:PORT',
+    'attacker.example@127.0.0.1:PORT',
+    'attacker.example, 127.0.0.1:PORT',
+    '127.0.0.1',
+    '127.0.0.1:PORT.',
+    '127.0.0.1.:PORT',
+    '127.1:PORT',
+    'localhost:1',
+    'localhost.:PORT',
+  ])('I01 refuses Host: %s', (host) => refused({ host: host.replace('PORT', String(target.port)) }, 'host'))
 
   it.each(['localhost:PORT', 'LOCALHOST:PORT', '[::1]:PORT', '127.0.0.1:PORT'])('I01 takes Host: %s', async (host) => {
     const answer = await target.get(path, { ...headers, host: host.replace('PORT', String(target.port)) })
@@ -51,6 +63,8 @@ describe.each(endpoints)('the gate before the %s form', (_name, path, headers) =
     { 'sec-fetch-mode': 'navigate' },
     { 'sec-fetch-mode': 'cors', 'sec-fetch-site': 'cross-site' },
     { 'sec-fetch-dest': 'image' },
+    { 'sec-fetch-site': 'cors' },
+    { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' }, // an extension
   ])('I03 refuses what a web page sends: %j', (extra) => refused(extra as Record<string, string>, 'browser'))
 
   it.each(['x-forwarded-for', 'x-forwarded-host', 'forwarded', 'via', 'x-real-ip'])('I05 refuses %s', (name) =>
@@ -95,6 +109,22 @@ describe.each(endpoints)('the gate before the %s form', (_name, path, headers) =
       '/',
     ]
     for (const trick of tricks) expect([trick, (await target.get(trick + query, headers)).status]).toEqual([trick, 404])
+  })
+
+  it.each([
+    ['Host: attacker.example', 'host'],
+    ['Origin: http://attacker.example', 'browser'],
+    ['X-Forwarded-For: 192.0.2.1', 'forwarded'],
+  ])('I01 I03 I05 sees %s behind 2100 other headers', async (hidden, reason) => {
+    const [line] = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+    const head = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\n${line}\r\n${'a:\r\n'.repeat(2100)}`
+    expect(await target.raw(`${head}${hidden}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 403 /)
+    expect(target.events.at(-1)).toMatchObject({ reason })
+  })
+
+  it('I26 gates what expects something, too', async () => {
+    const head = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\nExpect: something\r\n`
+    expect(await target.raw(`${head}Origin: null\r\n\r\n`)).toMatch(/^HTTP\/1\.1 403 /)
   })
 
   it('I26 takes no body', async () => {

@@ -1,10 +1,11 @@
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { EventEmitter, once } from 'node:events'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { IMDS, metadata, startServer, type TestServer } from './helpers.ts'
+import { createHttpServer } from '../src/internal/http-server.ts'
+import { get, IMDS, metadata, startServer, type TestAnswer, type TestServer, testCredential } from './helpers.ts'
 
 let target: TestServer
-afterEach(() => target.server.close())
+afterEach(() => target?.server.close())
 
 async function open(count: number): Promise<Socket[]> {
   return await Promise.all(
@@ -59,6 +60,80 @@ describe('createHttpServer', () => {
     await gone
     expect(sockets.slice(1).every((it) => !it.destroyed)).toBe(true)
     for (const socket of [...sockets, last!]) socket.destroy()
+  })
+
+  it('I13 lets requests that wait to be admitted take no place, up to eight times as many', async () => {
+    let admitAll = (): void => {}
+    const mayGo = new Promise<void>((resolve) => (admitAll = resolve))
+    const waiting = new EventEmitter()
+    const server = createHttpServer({
+      maxConnections: 8,
+      clientTimeoutMs: 5000,
+      onRefused: () => {},
+      handle: async (request, response, admit) => {
+        if (request.url === '/other') {
+          waiting.emit('one')
+          await mayGo
+        }
+        admit()
+        response.setHeader('connection', 'close').end(request.url)
+      },
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const others: Promise<TestAnswer>[] = []
+    const wait = async (): Promise<void> => {
+      const isWaiting = once(waiting, 'one')
+      others.push(get('127.0.0.1', port, '/other'))
+      await isWaiting
+    }
+    while (others.length < 63) await wait()
+    expect((await get('127.0.0.1', port, '/ours')).text).toBe('/ours')
+    await wait()
+    await expect(get('127.0.0.1', port, '/ours')).rejects.toMatchObject({ code: 'ECONNRESET' })
+    admitAll()
+    expect((await Promise.all(others)).every((it) => it.text === '/other')).toBe(true)
+    server.close()
+  })
+
+  it('never makes room at the cost of a request that was admitted', async () => {
+    const credential = testCredential()
+    const { getToken } = credential
+    let arrive = (): void => {}
+    const arrived = new Promise<void>((resolve) => (arrive = resolve))
+    let asked = (): void => {}
+    const isAsked = new Promise<void>((resolve) => (asked = resolve))
+    credential.getToken = async (scope) => {
+      asked()
+      await arrived
+      return getToken.call(credential, scope)
+    }
+    target = await startServer({ limits: { maxConnections: 8 } }, credential)
+    const underWay = target.get(IMDS, metadata)
+    await isAsked
+    const sockets = await open(20)
+    arrive()
+    expect((await underWay).status).toBe(200)
+    for (const socket of sockets) socket.destroy()
+  })
+
+  it('I26 answers no request with what is wrong about the next', async () => {
+    const credential = testCredential()
+    let asked = (): void => {}
+    const isAsked = new Promise<void>((resolve) => (asked = resolve))
+    credential.getToken = () => {
+      asked()
+      return new Promise(() => {})
+    }
+    target = await startServer({ limits: { credentialTimeoutMs: 10_000 } }, credential)
+    const head = `GET ${IMDS} HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\nMetadata: true\r\n\r\n`
+    const socket = connect(target.port, '127.0.0.1', () => socket.write(head))
+    const got = once(socket, 'data')
+    const gone = once(socket, 'close')
+    socket.on('error', () => {})
+    await isAsked
+    socket.write('\0\r\n\r\n')
+    expect(await Promise.race([got.then(() => 'answer'), gone.then(() => 'closed')])).toBe('closed')
   })
 
   it('I26 bounds headers and URL', async () => {

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { assertPeerUidWorks, peerUid } from '../src/internal/peer-uid.ts'
+import { assertPeerUidWorks, createPeerLookup } from '../src/internal/peer-uid.ts'
 import { runFixture } from './child.ts'
 import { IMDS, startServer } from './helpers.ts'
 
@@ -29,10 +29,10 @@ async function lookup(ipv4: string, ipv6 = HEAD, ends = { peer, local }): Promis
   const tables = [join(folder, 'tcp'), join(folder, 'tcp6')] as const
   await writeFile(tables[0], ipv4)
   await writeFile(tables[1], ipv6)
-  return await peerUid(ends.peer, ends.local, { tables })
+  return await createPeerLookup({ tables })(ends.peer, ends.local)
 }
 
-describe('peerUid', () => {
+describe('createPeerLookup', () => {
   it('finds the other end of a connection, not ours', async () => {
     expect(await lookup(HEAD + line(OURS, 0, 11) + line(THEIRS, 1000, 12))).toBe(1000)
     expect(await lookup(HEAD + line(OURS, 0, 11))).toBeUndefined()
@@ -55,12 +55,60 @@ describe('peerUid', () => {
     expect(await lookup(HEAD + others.join('') + line(THEIRS, 1003, 12))).toBe(1003)
   })
 
+  it('I13 I20 reads once for all who ask at the same time, and each gets its own answer', async () => {
+    const tables = [join(folder, 'tcp'), join(folder, 'tcp6')] as const
+    const count = 200
+    const ends = Array.from({ length: count }, (_, i) => ({ ...peer, port: 40_000 + i }))
+    const lines = ends.map(({ port }, i) => line(`0100007F:${port.toString(16).toUpperCase()} 0100007F:97A1`, i, 12))
+    await writeFile(tables[0], HEAD + lines.join('') + line(OURS, 7, 9).repeat(20_000))
+    await writeFile(tables[1], HEAD)
+    const lookup = createPeerLookup({ tables })
+    const timed = async <T>(work: Promise<T>): Promise<[result: T, ms: number]> => {
+      const started = performance.now()
+      return [await work, performance.now() - started]
+    }
+    const [, one] = await timed(lookup(ends[0]!, local))
+    const [uids, all] = await timed(Promise.all(ends.map((it) => lookup(it, local))))
+    expect(uids).toEqual(ends.map((_, i) => i))
+    expect(all).toBeLessThan((one * count) / 4)
+  })
+
+  it('I20 answers from a reading that began after it was asked, and goes on after one that failed', async () => {
+    const tables = [join(folder, 'tcp'), join(folder, 'tcp6')] as const
+    await writeFile(tables[1], HEAD)
+    const lookup = createPeerLookup({ tables })
+    await writeFile(tables[0], HEAD + line(THEIRS, 1000, 12))
+    expect(await lookup(peer, local)).toBe(1000)
+    await writeFile(tables[0], HEAD + line(THEIRS, 1001, 12))
+    expect(await lookup(peer, local)).toBe(1001)
+    const moving = join(folder, 'moving') // a folder opens, and can't be read
+    await mkdir(moving)
+    const unlucky = createPeerLookup({ tables: [moving, tables[1]] })
+    await expect(unlucky(peer, local)).rejects.toThrow('EISDIR')
+    await rm(moving, { recursive: true })
+    await writeFile(moving, HEAD + line(THEIRS, 1002, 12))
+    expect(await unlucky(peer, local)).toBe(1002)
+  })
+
+  it('looks again where a line was passed over', async () => {
+    await writeFile(join(folder, 'without'), HEAD)
+    await writeFile(join(folder, 'with'), HEAD + line(THEIRS, 1000, 12))
+    let readings = 0
+    const tables = {
+      *[Symbol.iterator]() {
+        yield join(folder, readings++ === 0 ? 'without' : 'with')
+      },
+    } as unknown as [string, string]
+    expect(await createPeerLookup({ tables })(peer, local)).toBe(1000)
+    expect(readings).toBe(2)
+  })
+
   it('stops after 16 MiB', async () => {
     expect(await lookup(HEAD + line(OURS, 7, 9).repeat(200_000) + line(THEIRS, 1003, 12))).toBeUndefined()
   })
 
   it('says nothing where there is no table, or half a line', async () => {
-    expect(await peerUid(peer, local, { tables: ['/nonexistent/tcp', '/nonexistent/tcp6'] })).toBeUndefined()
+    expect(await createPeerLookup({ tables: ['/nonexistent/tcp', '/nonexistent/tcp6'] })(peer, local)).toBeUndefined()
     expect(await lookup(HEAD + line(THEIRS, 1000, 12).slice(0, 60))).toBeUndefined()
     expect(await lookup(`${HEAD}   4: ${THEIRS} 01 x\n`)).toBeUndefined()
   })
@@ -76,7 +124,7 @@ describe('peerUid', () => {
     const client = connect((server.address() as AddressInfo).port, host)
     const [socket] = await once(server, 'connection')
     const ends = [socket.remoteAddress, socket.remotePort, socket.localAddress, socket.localPort]
-    expect(await peerUid({ address: ends[0], port: ends[1] }, { address: ends[2], port: ends[3] })).toBe(
+    expect(await createPeerLookup()({ address: ends[0], port: ends[1] }, { address: ends[2], port: ends[3] })).toBe(
       process.getuid!(),
     )
     client.destroy()

@@ -8,6 +8,9 @@ export interface Caller {
   readonly timeoutMs?: number | undefined
 }
 
+/** The longest that Node's timers can wait; what is longer fires at once. */
+export const MAX_TIMER_MS = 2_147_483_647
+
 /** Work that several callers wait for. */
 export interface SharedWork<T> {
   /**
@@ -50,7 +53,7 @@ async function orLeave<T>(outcome: Promise<T>, { abortSignal, timeoutMs = 0 }: C
   const left = new Promise<never>((_resolve, reject) => {
     onAbort = () => reject(abortError())
     abortSignal?.addEventListener('abort', onAbort)
-    if (timeoutMs > 0) timer = setTimeout(() => reject(tooLate()), timeoutMs)
+    if (timeoutMs > 0) timer = setTimeout(() => reject(tooLate()), Math.min(timeoutMs, MAX_TIMER_MS))
   })
   try {
     return await Promise.race([outcome, left])

@@ -23,6 +23,8 @@ export interface AzureTokensInit {
 /** Resources at a time. A client can make names up, and each costs a call of the credential. */
 const MAX_RESOURCES = 100
 const MAX_TOKEN_LENGTH = 64 * 1024
+/** Entra's longest is 28 hours. What ends in years is in another unit, and would never be replaced. */
+const MAX_LIFE_MS = 48 * 3_600_000
 
 /** @returns what gets a token for a resource; throws {@link Refusal}. */
 export function createAzureTokens(init: AzureTokensInit): (resource: string) => Promise<AzureToken> {
@@ -61,8 +63,8 @@ function readToken(answer: AccessToken | null, now: number): AzureToken {
   if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(token)) {
     throw new Refusal(503, 'credential', 'the credential gave no token')
   }
-  if (typeof expiresOnTimestamp !== 'number' || !Number.isFinite(expiresOnTimestamp)) {
-    throw new Refusal(503, 'credential', 'the credential gave a token without an expiry')
+  if (typeof expiresOnTimestamp !== 'number' || !(expiresOnTimestamp <= now + MAX_LIFE_MS)) {
+    throw new Refusal(503, 'credential', 'the credential gave a token without a sensible expiry')
   }
   const refreshAfter = Number.isFinite(refreshAfterTimestamp) ? refreshAfterTimestamp : undefined
   return Object.freeze({

@@ -22,11 +22,11 @@ const MAX_URL_LENGTH = 4096
 /** @returns the handler of every request: connection and headers first, then path and method, then the endpoint. */
 export function createDispatch(
   init: DispatchInit,
-): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+): (request: IncomingMessage, response: ServerResponse, admit: () => void) => Promise<void> {
   const routes = new Map(init.routes.flatMap((route) => route.paths.map((path) => [path, route] as const)))
   const uidOf = oncePerSocket(init.peerUid)
 
-  return async (request, response) => {
+  return async (request, response, admit) => {
     let route: Route | undefined
     let uid: number | undefined
     let isPastGate = false
@@ -37,6 +37,7 @@ export function createDispatch(
         uid = await uidOf(request.socket)
         if (uid === undefined || !init.uids.has(uid)) throw new Refusal(403, 'peer', 'this user is not served')
       }
+      admit()
       if ((request.url ?? '').length > MAX_URL_LENGTH) throw new Refusal(414, 'malformed', 'the URL is too long')
       const gated = gatedRequest(request)
       route = routes.get(gated.path)

@@ -7,12 +7,18 @@ export interface HttpServerInit {
   maxConnections: number
   /** For the whole of a request to arrive, and between two of them, in milliseconds. */
   clientTimeoutMs: number
-  handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>
+  /** `admit` is to be called once the client is known to be one that is served. */
+  handle: (request: IncomingMessage, response: ServerResponse, admit: () => void) => Promise<void>
   /** A client that got no further than the parser. */
   onRefused: (status: number, reason: RefusalReason) => void
 }
 
 const MAX_HEADER_OCTETS = 8 * 1024
+/**
+ * Whoever waits to be admitted takes no place, or another user's requests could take all, and is gone in a moment. There is an
+ * end to that too.
+ */
+const CONNECTIONS_PER_PLACE = 8
 const STATUS_TEXT: ReadonlyMap<number, string> = new Map([
   [400, 'Bad Request'],
   [405, 'Method Not Allowed'],
@@ -31,9 +37,15 @@ export function createHttpServer({ maxConnections, clientTimeoutMs, handle, onRe
     requireHostHeader: false, // the gate answers that, as it does several
     insecureHTTPParser: false,
   })
+  server.maxHeadersCount = 0 // the parser would drop what comes after the 2000th, unseen by the gate; octets are bounded
+  server.maxConnections = CONNECTIONS_PER_PLACE * maxConnections
   const idle = new Set<Duplex>() // in the order in which they fell silent
-  const busy = new Set<Duplex>()
+  const busy = new Set<Duplex>() // admitted, with a request under way
 
+  // Called by close() too. Node's own leaves those that never sent a request.
+  server.closeIdleConnections = () => {
+    for (const socket of idle) socket.destroy()
+  }
   server.on('connection', (socket: Socket) => {
     idle.add(socket)
     socket.once('close', () => {
@@ -46,15 +58,17 @@ export function createHttpServer({ maxConnections, clientTimeoutMs, handle, onRe
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request
     idle.delete(socket)
-    busy.add(socket)
     response.once('close', () => {
       busy.delete(socket)
       if (!socket.destroyed) idle.add(socket)
     })
-    void handle(request, response)
+    void handle(request, response, () => {
+      if (!socket.destroyed) busy.add(socket)
+    })
   }
   server.on('request', onRequest)
   server.on('checkContinue', onRequest) // a body would follow, which the gate refuses
+  server.on('checkExpectation', onRequest) // Node's own 417 would pass the gate by
   server.on('connect', (_request, socket) => refuse(socket, 405, 'method'))
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || error.code === 'EPIPE' || busy.has(socket)) socket.destroy()
