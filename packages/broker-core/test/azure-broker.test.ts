@@ -88,6 +88,7 @@ describe('createBroker, for Azure', () => {
     ['P23 another tenant', { scope: STORAGE, tenant_id: CLIENT }, '403 policy_denied', 'request.tenant_id'],
     ['P23 common', { scope: STORAGE, tenant_id: 'common' }, '403 policy_denied', 'request.tenant_id'],
     ['P23 no tenant', { scope: STORAGE, tenant_id: '' }, '400 invalid_request', 'request.tenant_id'],
+    ['P23 no client', { scope: STORAGE, client_id: '' }, '400 invalid_request', 'request.client_id'],
     ['P23 another client', { scope: STORAGE, client_id: TENANT }, '403 policy_denied', 'request.client_id'],
     [
       'P23 an authority',
@@ -100,6 +101,18 @@ describe('createBroker, for Azure', () => {
   ])('refuses %s', async (_name, fields, code, reason) => {
     expect(refusalOf(await v2({ target: 'azure', ...fields }))).toBe(code)
     expectDenied(reason)
+  })
+
+  it('P23 refuses what no issuer is there for, before anything is recorded as intended', async () => {
+    const without = await startBroker({ policy: POLICY, targets: ['aws'] })
+    try {
+      const request = JSON.stringify({ target: 'azure', scope: STORAGE })
+      const answer = await ask(without, (client) => v2Body(without, client, { request }))
+      expect(refusalOf(answer)).toBe('403 policy_denied')
+      expect(without.records).toEqual([expect.objectContaining({ event: 'deny', reason: 'grant.no_issuer' })])
+    } finally {
+      await without.close()
+    }
   })
 
   it('refuses another image', async () => {

@@ -10,6 +10,7 @@ import { clientCertificate } from '../src/azure-client-certificate.ts'
 import { AzureCredentialError } from '../src/azure-credential-error.ts'
 import { clientSecretFile, federatedTokenFile } from '../src/azure-credentials.ts'
 import { signClientAssertion } from '../src/client-assertion.ts'
+import { openPkcs12 } from '../src/internal/pkcs12.ts'
 
 const run = promisify(execFile)
 const PASSWORD = 'CANARY pass-word'
@@ -81,6 +82,18 @@ describe('clientSecretFile and federatedTokenFile', () => {
 
   it.each([0o640, 0o604, 0o620, 0o602, 0o644])('refuses a secret with mode %o', async (mode) => {
     await fails(clientSecretFile(await file('open', 'CANARY', mode)).secret, 'ERR_AZURE_CREDENTIAL_FILE', /chmod 600/)
+  })
+
+  it("takes root's file, whoever we are", async () => {
+    const root = process.getuid!() === 0
+    const path = await file('of root', 'CANARY')
+    const getuid = jest.spyOn(process, 'getuid').mockReturnValue(4712)
+    try {
+      if (root) expect(await clientSecretFile(path).secret()).toBe('CANARY')
+      else await fails(clientSecretFile(path).secret, 'ERR_AZURE_CREDENTIAL_FILE', /another user/)
+    } finally {
+      getuid.mockRestore()
+    }
   })
 
   it("refuses another user's file", async () => {
@@ -199,6 +212,16 @@ describe('clientCertificate from PKCS #12', () => {
     await signs(credential)
     await fails(() => clientCertificate({ pfx: file, password: 'CANARY' }), 'ERR_AZURE_CREDENTIAL_PASSWORD', /is wrong/)
     await fails(() => clientCertificate({ pfx: file, password: '' }), 'ERR_AZURE_CREDENTIAL_PASSWORD', /is wrong/)
+  })
+
+  it.each([
+    ['its MAC', []],
+    ['its key', ['-nomaciter']],
+  ])('gives up on a file whose password takes for ever to hash: for %s', async (_what, options) => {
+    const file = await pfx('-iter', '1000000', ...options)
+    const started = Date.now()
+    await fails(() => openPkcs12(file, PASSWORD, 200), 'ERR_AZURE_CREDENTIAL_FORMAT', /takes too long/)
+    expect(Date.now() - started).toBeLessThan(5_000)
   })
 
   it('reads an EC key, and refuses it', async () => {

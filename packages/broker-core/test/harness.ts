@@ -70,6 +70,8 @@ export async function startBroker(
     refused?: string[]
     pki?: TestPki
     goV1?: { audience?: string }
+    /** Of which there are issuers. Default: aws, azure. */
+    targets?: string[]
   } = {},
 ): Promise<Harness> {
   const [pki, issuer] = await Promise.all([init.pki ?? createTestPki(), startIssuer()])
@@ -103,7 +105,7 @@ export async function startBroker(
   const broker = createBroker({
     verifier: createGoogleVerifier({ keys }),
     policy: compilePolicy(init.policy ?? POLICY),
-    issuers: [cloud, azure],
+    issuers: [cloud, azure].filter(({ target }) => init.targets?.includes(target) ?? true),
     audit,
     audience: AUDIENCE,
     ...(init.goV1 === undefined ? {} : { goV1: init.goV1 }),

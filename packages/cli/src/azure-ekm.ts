@@ -1,5 +1,6 @@
-import { EkmCredential } from '@hardbound/azure-ekm-credential'
+import { EkmCredential, EkmCredentialError } from '@hardbound/azure-ekm-credential'
 import { AZURE_EKM_HELP } from './azure-ekm-help.ts'
+import { usageError } from './cli-error.ts'
 import { BROKER_FLAG_OF, BROKER_OPTIONS, brokerInitOf } from './internal/broker-flags.ts'
 import { given, help, inWordsOfFlags, parseFlags, required, text } from './internal/flags.ts'
 import { runCredentialCommand } from './internal/process-credential.ts'
@@ -15,7 +16,13 @@ async function token(flags: ReturnType<typeof parse>) {
     ...given('tenantId', flags['tenant-id']),
     ...given('clientId', flags['client-id']),
   }
-  return await credential(init).getToken(scope)
+  return await credential(init)
+    .getToken(scope)
+    .catch((cause: unknown) => {
+      if (cause instanceof EkmCredentialError && cause.code === 'ERR_EKM_SCOPE')
+        throw usageError(`--scope: ${cause.message}`)
+      throw cause
+    })
 }
 
 function credential(init: ConstructorParameters<typeof EkmCredential>[0]): EkmCredential {

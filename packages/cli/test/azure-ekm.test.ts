@@ -83,6 +83,14 @@ async function makeSoftware(): Promise<void> {
   const [cert, key, pfx] = ['app.pem', 'app.key', 'app.pfx'].map((name) => `${folder.path}/${name}`)
   await run('openssl', ['pkcs12', '-export', '-in', cert!, '-inkey', key!, '-out', pfx!, '-passout', 'pass:pfx canary'])
   await run('chmod', ['600', pfx!])
+  await folder.write('two-lines', 'canary\ncanary\n')
+  await folder.write('no-pem', 'canary')
+  await folder.write('open.key', keyPem, 0o640)
+  const [notBefore, notAfter] = [new Date('2020-01-01T00:00:00Z'), new Date('2020-01-02T00:00:00Z')]
+  const past = await made.pki.issue({ commonName: 'past', keyType: 'RSA-2048', notBefore, notAfter })
+  await folder.write('past.pem', past.certPem)
+  await folder.write('past.key', past.keyPem)
+  await run('mkfifo', ['-m', '600', join(folder.path, 'fifo')])
 }
 
 /** A key and its certificate, both in the token under the id 02. */
@@ -108,6 +116,20 @@ async function makeInTpm(): Promise<void> {
   await openssl('genpkey', '-algorithm', 'RSA', '-pkeyopt', 'bits:2048', '-out', 'tpm.key')
   await openssl('req', '-x509', '-new', '-key', 'tpm.key', '-days', '30', '-subj', '/CN=in a TPM', '-out', 'tpm.pem')
   certificates.push(await readFile(join(folder.path, 'tpm.pem'), 'utf8'))
+}
+
+/** A key in the TPM whose scheme is RSASSA, and its certificate. */
+async function makeForRs256(): Promise<void> {
+  const env = { ...process.env, TPM2TOOLS_TCTI: swtpm.tpm2ToolsTcti, TPM2OPENSSL_TCTI: swtpm.tpm2ToolsTcti }
+  const options = { env, cwd: folder.path }
+  const attributes = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign'
+  const kind = 'rsa2048:rsassa-sha256:null'
+  await run('tpm2_createprimary', ['-Q', '-C', 'o', '-G', kind, '-a', attributes, '-c', 'key.ctx'], options)
+  await run('tpm2_evictcontrol', ['-Q', '-C', 'o', '-c', 'key.ctx', '0x81010002'], options)
+  await run('tpm2_flushcontext', ['-t'], options)
+  const provider = ['-provider', 'tpm2', '-provider', 'default', '-propquery', '?provider=tpm2']
+  const subject = ['-subj', '/CN=RS256', '-days', '30', '-out', 'rs256.pem']
+  await run('openssl', ['req', '-x509', '-new', '-key', 'handle:0x81010002', ...subject, ...provider], options)
 }
 
 /** `federated`: a JWT of another issuer. */
@@ -213,6 +235,13 @@ describe('hardbound azure ekm', () => {
     expect(stderr).toContain(problem)
   })
 
+  it.each(['', 'a b', 'https://storage.azure.com'])('says that %j is no scope', async (scope) => {
+    const flags = ['--broker', 'https://broker.example.com', '--audience', AUDIENCE, '--ca', made.caFile]
+    const { code, stdout, stderr } = await hardbound(['azure', 'ekm', ...flags, '--scope', scope])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^hardbound azure ekm: --scope: [^\n]*\/\.default[^\n]*\n$/)
+  })
+
   it('wants a scope', async () => {
     expect(await hardbound(['azure', 'ekm'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--scope') })
   })
@@ -260,28 +289,109 @@ describe("a broker's Azure application", () => {
     30_000,
   )
 
+  it('P23 R10 broker check says that an application is there twice', async () => {
+    const config = await configure({ client_secret_file: 'secret' })
+    const { azure, ...rest } = JSON.parse(await readFile(config, 'utf8'))
+    const twice = { ...rest, azure: { ...azure, applications: [...azure.applications, ...azure.applications] } }
+    const { code, stderr } = await hardbound([
+      'broker',
+      'check',
+      '-c',
+      await folder.write('broker.yaml', JSON.stringify(twice)),
+    ])
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringContaining('azure.applications[1].client_id: is there twice for this tenant'),
+    })
+  })
+
   const certificate = (it: object) => ({ certificate: it })
   const at = 'azure.applications[0]'
   it.each<[string, object, object, string]>([
     [`${at}.credential`, {}, {}, 'needs one of'],
     [`${at}.credential`, { client_secret_file: 'secret', federated_token_file: 'federated' }, {}, 'needs one of'],
     [`${at}.credential.client_secret_file`, { client_secret_file: 'nowhere' }, {}, 'ENOENT'],
-    [`${at}.credential.federated_token_file`, { federated_token_file: 'nowhere' }, {}, 'does not exist'],
+    [`${at}.credential.federated_token_file`, { federated_token_file: 'nowhere' }, {}, 'ENOENT'],
+    [`${at}.credential.federated_token_file`, { federated_token_file: 'fifo' }, {}, 'not a regular file'],
+    [`${at}.credential.client_secret_file`, { client_secret_file: 'two-lines' }, {}, 'is not one line'],
+    [
+      `${at}.authority_host`,
+      { client_secret_file: 'secret' },
+      { authority_host: 'https://x:99999' },
+      'must be an https: URL',
+    ],
+    [
+      `${at}.authority_host`,
+      { client_secret_file: 'secret' },
+      { authority_host: 'https://a\\b' },
+      'must be an https: URL',
+    ],
     [`${at}.tenant_id`, { client_secret_file: 'secret' }, { tenant_id: 'common' }, 'must be a GUID'],
-    [`${at}.authority_host`, { client_secret_file: 'secret' }, { authority_host: 'http://x' }, 'must be https://'],
+    [`${at}.authority_host`, { client_secret_file: 'secret' }, { authority_host: 'http://x' }, 'must be an https: URL'],
     [`${at}.authority_host`, { client_secret_file: 'secret' }, { cloud: 'china' }, 'does not go with cloud'],
     [`${at}.credential.certificate`, certificate({ certificate_file: 'app.pem' }), {}, 'needs one of key_file'],
+    [
+      `${at}.credential.certificate`,
+      certificate({ certificate_file: 'past.pem', key_file: 'past.key' }),
+      {},
+      'expired at 2020-01-02T00:00:00.000Z',
+    ],
+    [
+      `${at}.credential.certificate`,
+      certificate({ certificate_file: 'past.pem', pkcs11: { uri: 'pkcs11:object=x' } }),
+      {},
+      'expired at 2020-01-02T00:00:00.000Z',
+    ],
+    [
+      `${at}.credential.certificate.certificate_file`,
+      certificate({ certificate_file: 'app.pem', pfx_file: 'app.pfx', password_file: 'pfx-password' }),
+      {},
+      'does not go with pfx_file',
+    ],
+    [
+      `${at}.credential.certificate.certificate_file`,
+      certificate({ tpm: { device: '/dev/tpmrm0', handle: '0x81000001' } }),
+      {},
+      'is needed beside tpm',
+    ],
+    [`${at}.credential.certificate.certificate_file`, certificate({ key_file: 'app.key' }), {}, 'is needed beside key'],
+    [
+      `${at}.credential.certificate.passphrase_file`,
+      certificate({ pfx_file: 'app.pfx', password_file: 'pfx-password', passphrase_file: 'secret' }),
+      {},
+      'goes with key_file',
+    ],
+    [
+      'policy: rules[0].grant.azure',
+      { client_secret_file: 'secret' },
+      { tenant_id: CLIENT },
+      'no entry of azure.applications',
+    ],
     [
       `${at}.credential.certificate`,
       certificate({ certificate_file: 'hsm.pem', key_file: 'app.key' }),
       {},
       'ERR_AZURE_CREDENTIAL_KEY',
     ],
+    [`${at}.credential.certificate`, certificate({ certificate_file: 'app.pem', key_file: 'nowhere' }), {}, 'ENOENT'],
     [
       `${at}.credential.certificate`,
-      certificate({ certificate_file: 'app.pem', key_file: 'nowhere' }),
+      certificate({ certificate_file: 'nowhere', key_file: 'app.key' }),
       {},
       'does not exist',
+    ],
+    [`${at}.credential.certificate`, certificate({ certificate_file: 'app.pem', key_file: 'fifo' }), {}, 'key_file: '],
+    [
+      `${at}.credential.certificate`,
+      certificate({ pfx_file: 'fifo', password_file: 'pfx-password' }),
+      {},
+      'not a regular file',
+    ],
+    [
+      `${at}.credential.certificate`,
+      certificate({ certificate_file: 'app.pem', key_file: 'open.key' }),
+      {},
+      'is open to others',
     ],
     [
       `${at}.credential.certificate`,
@@ -314,6 +424,26 @@ describe("a broker's Azure application", () => {
     expect(stderr).toContain(key)
     expect(stderr).toContain(problem)
     expect(stderr).not.toMatch(/canary|1234/)
+  })
+
+  it('R10 broker check says that azure.ca_file holds no certificate', async () => {
+    const config = await configure({ client_secret_file: 'secret' })
+    const { azure, ...rest } = JSON.parse(await readFile(config, 'utf8'))
+    const text = JSON.stringify({ ...rest, azure: { ...azure, ca_file: 'no-pem' } })
+    const { code, stderr } = await hardbound(['broker', 'check', '-c', await folder.write('broker.yaml', text)])
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringContaining('azure.ca_file: holds no certificate'),
+    })
+  })
+
+  it("M15 does not start with another key than the certificate's, or one that can not sign so", async () => {
+    const starts = async (credential: object) => withBroker(await configure(credential), async () => {})
+    const other = { certificate: { ...inSoftHsm(), certificate_file: 'app.pem' } }
+    await expect(starts(other)).rejects.toThrow(/azure\.applications\[0\]\.credential: .*ERR_AZURE_CREDENTIAL_KEY/)
+    await makeForRs256()
+    const pss = { certificate: { certificate_file: 'rs256.pem', tpm: { device: swtpm.address, handle: '0x81010002' } } }
+    await expect(starts(pss)).rejects.toThrow(/azure\.applications\[0\]\.credential: .*ERR_TPM_SCHEME/)
   })
 
   it('M01 does not start without its key', async () => {

@@ -1,6 +1,7 @@
 import { BrokerError } from '../errors.ts'
 import type { EntraToken } from './entra-call.ts'
 import type { EntraApplication } from './entra-exchange.ts'
+import { createEntraPatience } from './entra-patience.ts'
 
 /** Tokens are handed out with so many seconds left, or half of their life where that is shorter. */
 const MIN_LEFT_SECONDS = 300
@@ -8,7 +9,7 @@ const MIN_LEFT_SECONDS = 300
 const MIN_LEFT_IN_NEED_SECONDS = 30
 
 export interface EntraTokens {
-  /** @throws {BrokerError} what `fetch` threw, or `upstream_unavailable` (`upstream.throttled`) while Entra wants to be left alone. */
+  /** @throws {BrokerError} what `fetch` threw, now or a short time ago; `upstream.throttled` while Entra wants to be left alone. */
   get(application: EntraApplication, scope: string): Promise<{ token: EntraToken; cached: boolean }>
   clear(): void
 }
@@ -20,23 +21,21 @@ export interface EntraTokensInit {
   readonly clock: () => number
 }
 
-/** Keeps tokens by tenant, application and scope. Callers that arrive together share one request; failures are forgotten. */
+/** Keeps tokens by tenant, application and scope. Callers that arrive together share one request. */
 export function createEntraTokens({ fetch, maxTokens, clock }: EntraTokensInit): EntraTokens {
   const tokens = new Map<string, EntraToken>()
   const flights = new Map<string, Promise<EntraToken>>()
-  const throttledUntil = new Map<EntraApplication, number>() // milliseconds since the epoch
+  const patience = createEntraPatience(clock)
 
   async function ask(application: EntraApplication, scope: string, key: string): Promise<EntraToken> {
-    assertNotThrottled(application)
+    patience.assertMayAsk(application, key)
     try {
       const token = await fetch(application, scope)
       if (!tokens.delete(key) && tokens.size >= maxTokens) tokens.delete(oldest(tokens))
       tokens.set(key, token)
       return token
     } catch (error) {
-      if (error instanceof BrokerError && error.reason === 'upstream.throttled') {
-        throttledUntil.set(application, clock() + (error.retryAfterSeconds ?? 0) * 1000)
-      }
+      patience.note(application, key, error)
       throw error
     }
   }
@@ -47,12 +46,6 @@ export function createEntraTokens({ fetch, maxTokens, clock }: EntraTokensInit):
     const land = () => flights.delete(key)
     flight.then(land, land)
     return flight
-  }
-
-  function assertNotThrottled(application: EntraApplication): void {
-    const seconds = Math.ceil(((throttledUntil.get(application) ?? 0) - clock()) / 1000)
-    if (seconds <= 0) return
-    throw new BrokerError('upstream_unavailable', 'upstream.throttled', { retryAfterSeconds: seconds })
   }
 
   return {

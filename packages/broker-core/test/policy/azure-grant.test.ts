@@ -77,6 +77,7 @@ describe('grant.azure', () => {
     const other = rule({ client_id: TENANT }, 'others')
     const ambiguous = { allow: false, code: 'invalid_request', reason: 'request.ambiguous_application' }
     expect(t.decideOn(asks(STORAGE), rule(), other)).toEqual(ambiguous)
+    expect(t.decideOn(asks(STORAGE), rule(), rule({ tenant_id: CLIENT }, 'elsewhere'))).toEqual(ambiguous)
     expect(t.grantOf(t.decideOn(asks(STORAGE, { clientId: TENANT }), rule(), other))).toMatchObject({
       clientId: TENANT,
     })

@@ -4,7 +4,9 @@ import {
   type AzureClientCredential,
   type AzureIssuerInit,
   clientSecretFile,
+  createAzureIssuer,
   federatedTokenFile,
+  signClientAssertion,
 } from '@hardbound/broker-core'
 import type { BrokerConfig } from '../broker-config.ts'
 import { CliError } from '../cli-error.ts'
@@ -19,14 +21,15 @@ import type { AzureApplicationConfig } from './azure-schema.ts'
 import { checkDates } from './check-dates.ts'
 import type { Findings } from './config-error.ts'
 import { given } from './flags.ts'
-import { checkHardwareKey, checkSecretFile } from './hardware-keys.ts'
+import { checkHardwareKey } from './hardware-keys.ts'
+import { parseCertificates } from './tls-files.ts'
 
 /** The applications whose tokens a broker can get. */
 export interface AzureApplications {
   /** Whether there is an application for these ids. */
   has(tenantId: string, clientId: string): boolean
   /**
-   * Opens the keys that are in hardware, and reads the others.
+   * Opens the keys that are in hardware, and reads the others. Each signs once, to know now that it can, and is the certificate's.
    *
    * @throws {CliError}
    */
@@ -57,19 +60,28 @@ export async function readAzure(
     const name = nameOf(application.tenant_id, application.client_id)
     if (names.has(name)) findings.add(`${at}.client_id`, 'is there twice for this tenant')
     names.add(name)
-    const host = application.authority_host
-    if (host !== undefined && !/^https:\/\/[^/?#@\s]+\/?$/.test(host)) {
-      findings.add(`${at}.authority_host`, 'must be https:// and a host')
-    }
+    const asked = { ...placeOf(application), credential: NO_CREDENTIAL }
+    findings.attempt(at, () => createAzureIssuer({ applications: [asked] }).close())
     await checkCredential(application, `${at}.credential`, config, findings, now)
   }
   const ca =
     azure.ca_file === undefined ? undefined : await findings.read('azure.ca_file', config.pathOf(azure.ca_file))
+  if (ca !== undefined) parseCertificates(ca, 'azure.ca_file', findings)
   return {
     has: (tenantId, clientId) => names.has(nameOf(tenantId, clientId)),
     open: () => openAll(azure.applications, config, ca),
   }
 }
+
+const placeOf = ({ tenant_id, client_id, cloud, authority_host }: AzureApplicationConfig) => ({
+  tenantId: tenant_id,
+  clientId: client_id,
+  ...given('cloud', cloud),
+  ...given('authorityHost', authority_host),
+})
+
+/** Of an issuer that is made to see whether the rest is right. */
+const NO_CREDENTIAL: AzureClientCredential = { kind: 'secret', secret: () => Promise.resolve('') }
 
 const nameOf = (tenantId: string, clientId: string): string => `${tenantId} ${clientId}`
 
@@ -81,21 +93,25 @@ async function checkCredential(
   now: number,
 ): Promise<void> {
   const { client_secret_file, federated_token_file, certificate } = credential
-  await checkSecretFile(`${at}.client_secret_file`, client_secret_file, config, findings)
+  const attempt = async (path: string, read: () => Promise<unknown>) => {
+    await read().catch((cause: unknown) => findings.add(path, problemOf(cause)))
+  }
+  // As they will be read.
+  if (client_secret_file !== undefined) {
+    await attempt(`${at}.client_secret_file`, clientSecretFile(config.pathOf(client_secret_file)).secret)
+  }
   if (federated_token_file !== undefined) {
-    await findings.read(`${at}.federated_token_file`, config.pathOf(federated_token_file))
+    await attempt(`${at}.federated_token_file`, federatedTokenFile(config.pathOf(federated_token_file)).assertion)
   }
   if (certificate === undefined) return
   const files = { at: `${at}.certificate`, pathOf: config.pathOf }
   await checkHardwareKey(certificate, files.at, config, findings)
-  try {
+  await attempt(files.at, async () => {
     const der = isInHardware(certificate)
       ? await certificateIn(certificate, files)
       : (await softwareCertificate(certificate, files)).certificate
     if (der !== undefined) checkDates(new X509Certificate(der), files.at, findings, now)
-  } catch (cause) {
-    findings.add(files.at, problemOf(cause))
-  }
+  })
 }
 
 async function openAll(
@@ -107,13 +123,14 @@ async function openAll(
   const close = async () => {
     for (const certificate of opened) await certificate.close()
   }
-  async function open({ credential }: AzureApplicationConfig, at: string): Promise<AzureClientCredential> {
+  async function open({ credential, client_id }: AzureApplicationConfig, at: string): Promise<AzureClientCredential> {
     const { client_secret_file, federated_token_file, certificate } = credential
     if (client_secret_file !== undefined) return clientSecretFile(config.pathOf(client_secret_file))
     if (federated_token_file !== undefined) return federatedTokenFile(config.pathOf(federated_token_file))
     if (certificate === undefined) throw new CliError('no credential') // the schema wants one
     const proof = await openCertificate(certificate, { at, pathOf: config.pathOf })
     opened.push(proof)
+    await signClientAssertion({ ...proof.credential, clientId: client_id, tokenUrl: NOWHERE })
     return proof.credential
   }
   const ready: AzureApplication[] = []
@@ -121,10 +138,7 @@ async function openAll(
     const at = `azure.applications[${index}].credential`
     try {
       ready.push({
-        tenantId: application.tenant_id,
-        clientId: application.client_id,
-        ...given('cloud', application.cloud),
-        ...given('authorityHost', application.authority_host),
+        ...placeOf(application),
         credential: await open(application, at),
       })
     } catch (cause) {
@@ -134,6 +148,9 @@ async function openAll(
   }
   return { init: { applications: ready, ...given('ca', ca) }, close }
 }
+
+/** RFC 2606 §2: an assertion for it is good for nothing. */
+const NOWHERE = 'https://startup.invalid'
 
 /** Ours may be shown: they name files, keys and devices, and nothing that is secret. */
 function problemOf(cause: unknown): string {

@@ -1,12 +1,11 @@
 import { X509Certificate } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
 import { type AzureCertificateCredential, clientCertificate } from '@hardbound/broker-core'
 import { CliError } from '../cli-error.ts'
 import { fileProblem, readTextFile } from '../input.ts'
 import type { AzureApplicationConfig } from './azure-schema.ts'
 import { given } from './flags.ts'
 import { type KeyFiles, withPkcs11Key, withTpmKey } from './hardware-keys.ts'
-import { readSecret } from './secret-source.ts'
+import { readPrivateFile, readSecret } from './secret-source.ts'
 
 /** What `credential.certificate` of an application says. */
 export type CertificateConfig = NonNullable<AzureApplicationConfig['credential']['certificate']>
@@ -58,12 +57,12 @@ export async function softwareCertificate(
 ): Promise<AzureCertificateCredential> {
   const alg = given('alg', config.algorithm)
   if (config.pfx_file !== undefined) {
-    const pfx = await read(pathOf(config.pfx_file), privateOctets)
+    const pfx = readPrivateFile(pathOf(config.pfx_file), 'pfx_file', MAX_OCTETS)
     return clientCertificate({ pfx, password: (await passwordIn(config.password_file, pathOf)) ?? '', ...alg })
   }
   const { certificate_file = '', key_file = '' } = config // the schema wants them
-  const key = (await read(pathOf(key_file), privateOctets)).toString('utf8')
-  const rest = key_file === certificate_file ? '' : await read(pathOf(certificate_file), readTextFile)
+  const key = readPrivateFile(pathOf(key_file), 'key_file', MAX_OCTETS).toString('utf8')
+  const rest = key_file === certificate_file ? '' : await read(pathOf(certificate_file))
   const passphrase = await passwordIn(config.passphrase_file, pathOf)
   return clientCertificate({ pem: `${rest}\n${key}`, ...given('passphrase', passphrase), ...alg })
 }
@@ -72,7 +71,7 @@ export async function softwareCertificate(
 export async function certificateIn(config: CertificateConfig, { pathOf }: KeyFiles): Promise<Uint8Array | undefined> {
   if (config.certificate_file === undefined) return undefined
   const path = pathOf(config.certificate_file)
-  const pem = await read(path, readTextFile)
+  const pem = await read(path)
   try {
     return new X509Certificate(pem).raw
   } catch (cause) {
@@ -90,21 +89,13 @@ async function passwordIn(file: string | undefined, pathOf: KeyFiles['pathOf']):
   }
 }
 
-async function read<T>(path: string, how: (path: string) => Promise<T>): Promise<T> {
+async function read(path: string): Promise<string> {
   try {
-    return await how(path)
+    return await readTextFile(path)
   } catch (cause) {
-    if (cause instanceof CliError) throw cause
     throw new CliError(`${path} ${fileProblem(cause)}`, { cause })
   }
 }
 
 /** Larger ones are no key. */
 const MAX_OCTETS = 1_048_576
-
-async function privateOctets(path: string): Promise<Buffer> {
-  const { mode, size } = await stat(path)
-  if ((mode & 0o077) !== 0) throw new CliError(`${path} is open to others; chmod 600 it`)
-  if (size > MAX_OCTETS) throw new CliError(`${path} is larger than 1 MiB`)
-  return readFile(path)
-}

@@ -28,7 +28,7 @@ async function read(kind: string, value: string, name: string): Promise<Buffer> 
   if (kind === 'prompt' && value === '') return promptSecret(name)
   if (kind === 'stdin' && value === '') return readDescriptor(0, name)
   if (kind === 'fd' && /^\d{1,4}$/.test(value)) return readDescriptor(Number(value), name)
-  if (kind === 'file' && value !== '') return readSecretFile(value, name)
+  if (kind === 'file' && value !== '') return withoutLineFeed(readPrivateFile(value, name, MAX_OCTETS))
   if (kind === 'env' && /^\w+$/.test(value)) {
     const text = process.env[value]
     if (text === undefined) throw new CliError(`${name}: environment variable ${value} is not set, or was read already`)
@@ -38,8 +38,14 @@ async function read(kind: string, value: string, name: string): Promise<Buffer> 
   throw usageError(`${name} must be prompt, stdin, file:/path, fd:N or env:NAME; secrets are never arguments`)
 }
 
-/** A file that others can read is nobody's secret. */
-function readSecretFile(path: string, name: string): Buffer {
+/**
+ * Reads a file that is a secret as a whole: others can read none of it, and it is ours or root's.
+ *
+ * @param name What it is, for messages.
+ * @returns Octets that the caller zeroes.
+ * @throws {CliError}
+ */
+export function readPrivateFile(path: string, name: string, maxOctets: number): Buffer {
   let descriptor: number
   try {
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) // a FIFO would wait for its writer
@@ -53,7 +59,7 @@ function readSecretFile(path: string, name: string): Buffer {
     if ((stat.mode & 0o077) !== 0) throw new CliError(`${name}: ${path} is open to others; chmod 600 it`)
     if (stat.uid !== 0 && stat.uid !== process.getuid?.())
       throw new CliError(`${name}: ${path} belongs to somebody else`)
-    return withoutLineFeed(readAll(descriptor, name))
+    return readAll(descriptor, name, maxOctets)
   } finally {
     closeSync(descriptor)
   }
@@ -61,23 +67,23 @@ function readSecretFile(path: string, name: string): Buffer {
 
 function readDescriptor(descriptor: number, name: string): Buffer {
   try {
-    return withoutLineFeed(readAll(descriptor, name))
+    return withoutLineFeed(readAll(descriptor, name, MAX_OCTETS))
   } catch (cause) {
     if (cause instanceof CliError) throw cause
     throw new CliError(`${name}: file descriptor ${descriptor} can't be read`, { cause })
   }
 }
 
-function readAll(descriptor: number, name: string): Buffer {
-  const buffer = Buffer.alloc(MAX_OCTETS + 1)
+function readAll(descriptor: number, name: string, maxOctets: number): Buffer {
+  const buffer = Buffer.alloc(maxOctets + 1)
   let length = 0
   for (;;) {
     const count = readSync(descriptor, buffer, length, buffer.length - length, null)
     if (count === 0) return buffer.subarray(0, length)
     length += count
-    if (length > MAX_OCTETS) {
+    if (length > maxOctets) {
       buffer.fill(0)
-      throw new CliError(`${name}: longer than ${MAX_OCTETS} octets`)
+      throw new CliError(`${name}: longer than ${maxOctets} octets`)
     }
   }
 }

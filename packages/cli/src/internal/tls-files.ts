@@ -68,7 +68,8 @@ async function checkKeyMode(file: string, findings: Findings): Promise<void> {
   findings.add('tls.key_file', `${file} is open to others (mode ${octal}); chmod 600 it`)
 }
 
-function parseCertificates(pem: string, path: string, findings: Findings): X509Certificate[] | undefined {
+/** Problems go to `findings`. */
+export function parseCertificates(pem: string, path: string, findings: Findings): X509Certificate[] | undefined {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
   if (blocks.length === 0) return void findings.add(path, 'holds no certificate in PEM')
   if (blocks.length > MAX_CERTIFICATES) return void findings.add(path, `holds over ${MAX_CERTIFICATES} certificates`)
