@@ -12,6 +12,8 @@ import type { Pkcs11Session } from './session.ts'
 /** Names a private key, or the certificate beside it (`type: 'cert'`), and says what the key may be. */
 export interface SigningKeySearch extends ObjectSearch {
   readonly dangerouslyAllowExtractable: boolean
+  /** The key's certificate (DER), where it is known. */
+  readonly certificate?: Uint8Array | undefined
 }
 
 /** A private key as it was found: the handle holds for one generation of sessions. */
@@ -41,7 +43,7 @@ export function findSigningKey(session: Pkcs11Session, search: SigningKeySearch)
     generation: session.generation,
     handle,
     id,
-    publicKey: publicKeyFor(session, handle, id),
+    publicKey: publicKeyFor(session, handle, id, search.certificate),
     alwaysAuthenticate: booleanAttribute(session, handle, CKA.ALWAYS_AUTHENTICATE) === true,
     mechanisms: new Set(call('C_GetMechanismList', () => session.cryptoki.C_GetMechanismList(session.slot))),
   }

@@ -1,5 +1,6 @@
 import { Pkcs11Error } from './errors.ts'
 import { type FoundSigningKey, findCertificate, findSigningKey, type SigningKeySearch } from './find-signing-key.ts'
+import { isSameKey } from './internal/public-key.ts'
 import { assertFits, octetsOf, signatureCall, verifiedSignature } from './internal/signature.ts'
 import { type OpenTokenInit, openToken, type Pkcs11Token } from './open-token.ts'
 import { parsePkcs11Uri } from './parse-uri.ts'
@@ -15,6 +16,11 @@ const MAX_MESSAGE = 1_048_576
 export interface OpenPkcs11SigningKeyInit extends Omit<OpenTokenInit, 'readWrite'> {
   /** Take a key that is not sensitive, can be taken out of the token, or can be used without the PIN. Default: false. */
   readonly dangerouslyAllowExtractable?: boolean | undefined
+  /**
+   * The key's certificate (DER), where the caller has it: others beside the key are not looked for, and a key that has no public part in
+   * the token can be used all the same.
+   */
+  readonly certificate?: Uint8Array | undefined
 }
 
 /** A private key in a token. Messages are 1 MiB at most. */
@@ -36,7 +42,8 @@ export async function openPkcs11SigningKey(init: OpenPkcs11SigningKeyInit): Prom
   const dangerouslyAllowExtractable = init.dangerouslyAllowExtractable === true
   const token = await openToken({ ...init, uri, readWrite: false })
   try {
-    return await signingKeyOf(token, { object, id, type, dangerouslyAllowExtractable })
+    const { certificate } = init
+    return await signingKeyOf(token, { object, id, type, dangerouslyAllowExtractable, certificate })
   } catch (error) {
     await token.close()
     throw error
@@ -47,7 +54,7 @@ async function signingKeyOf(token: Pkcs11Token, search: SigningKeySearch): Promi
   const first = await token.withSession(
     (session) => {
       const key = findSigningKey(session, search)
-      return { key, certificate: findCertificate(session, search, key.id) }
+      return { key, certificate: search.certificate ?? findCertificate(session, search, key.id) }
     },
     { repeat: true },
   )
@@ -62,7 +69,7 @@ async function signingKeyOf(token: Pkcs11Token, search: SigningKeySearch): Promi
     if (disabled !== undefined) throw disabled
     if (found.generation === session.generation) return found
     const again = findSigningKey(session, search)
-    if (!again.publicKey.equals(publicKey)) {
+    if (!isSameKey(again.publicKey, publicKey)) {
       disabled = new Pkcs11Error(
         'ERR_PKCS11_KEY',
         'after the token was lost another key is in its place: not used again',

@@ -136,6 +136,27 @@ describe('which keys are refused', () => {
     await expect(start('lonely')).rejects.toMatchObject(expected)
   })
 
+  it('M11 M15 takes the certificate that the caller has, for one without a public key and for one with several', async () => {
+    await certified('own', ...EC)
+    await certified('own-renewed', '-key', path('own.pem'))
+    await certified('strange', ...EC)
+    await certified('strange-rsa', '-newkey', 'rsa:2048')
+    await write('own.key.der', 'privkey', '2e', 'own', '--usage-sign', '--sensitive')
+    const given = async (name: string) => ({ certificate: await readFile(path(`${name}.der`)) })
+    const key = await start('own', await given('own'))
+    expect(isGood(key, ES256, await key.sign(MESSAGE, ES256))).toBe(true)
+    const strange = await start('own', await given('strange')) // nothing in the token says that it is not the key's
+    await expect(strange.sign(MESSAGE, ES256)).rejects.toMatchObject({ code: 'ERR_PKCS11_SIGNATURE' })
+    await expect(start('own', await given('strange-rsa'))).rejects.toMatchObject({ code: 'ERR_PKCS11_KEY' })
+
+    await write('own.der', 'cert', '2e', 'own')
+    await write('own-renewed.der', 'cert', '2e', 'own renewed')
+    const renewed = await start('own', await given('own-renewed'))
+    expect(Buffer.from(renewed.certificate!)).toEqual(await readFile(path('own-renewed.der')))
+    await expect(start('own', await given('strange'))).rejects.toMatchObject({ code: 'ERR_PKCS11_KEY' })
+    await expect(start('own', { certificate: new Uint8Array(3) })).rejects.toMatchObject({ code: 'ERR_PKCS11_KEY' })
+  })
+
   it('M11 one beside which lies what is not its own', async () => {
     await certified('other', ...EC)
     await certified('rsa-other', '-newkey', 'rsa:2048')

@@ -20,11 +20,12 @@ const MIN_MODULUS_BITS = 2048
  * Gets the public key of a private key: from the public keys and the certificates with the same CKA_ID, and from the private key's
  * own attributes. All that is there must say the same.
  *
- * @param id May be empty: then only the private key itself is looked at.
+ * @param id May be empty: then nothing beside the private key is looked at.
+ * @param certificate The key's certificate (DER), where the caller has it.
  * @throws {Pkcs11Error} `ERR_PKCS11_KEY`
  */
-export function publicKeyFor(session: Pkcs11Session, key: Handle, id: Uint8Array): KeyObject {
-  const all: KeyObject[] = []
+export function publicKeyFor(session: Pkcs11Session, key: Handle, id: Uint8Array, certificate?: Uint8Array): KeyObject {
+  const all = certificate === undefined ? [] : [keyOfCertificate(certificate)]
   if (id.length > 0) {
     for (const handle of findObjects(session, { id, type: 'public' })) all.push(...publicKeyOf(session, handle))
     for (const { der } of readCertificates(session, { id })) all.push(keyOfCertificate(der))
@@ -32,7 +33,7 @@ export function publicKeyFor(session: Pkcs11Session, key: Handle, id: Uint8Array
   all.push(...publicKeyOf(session, key))
   const [first] = all
   if (first === undefined) throw unfit('neither a public key nor a certificate with its CKA_ID is there')
-  if (!all.every((it) => it.equals(first))) {
+  if (!all.every((it) => isSameKey(it, first))) {
     throw unfit('public key, certificate and private key with its CKA_ID do not belong together')
   }
   if (numberAttribute(session, key, CKA.KEY_TYPE) !== KEY_TYPES[first.asymmetricKeyType ?? '']) {
@@ -44,6 +45,10 @@ export function publicKeyFor(session: Pkcs11Session, key: Handle, id: Uint8Array
   if (!NAMED_CURVES.includes(namedCurve)) throw unfit('its curve is none of P-256, P-384, P-521')
   return first
 }
+
+/** Keys of two kinds are not compared: Node 20 would leave an error behind, for the next key that is read. */
+export const isSameKey = (a: KeyObject, b: KeyObject): boolean =>
+  a.asymmetricKeyType === b.asymmetricKeyType && a.equals(b)
 
 const KEY_TYPES: Readonly<Record<string, number>> = { rsa: CKK.RSA, ec: CKK.EC }
 
@@ -90,7 +95,7 @@ function keyOfCertificate(der: Uint8Array): KeyObject {
   try {
     return new X509Certificate(der).publicKey
   } catch {
-    throw unfit('a certificate with its CKA_ID can not be read')
+    throw unfit('its certificate can not be read')
   }
 }
 
