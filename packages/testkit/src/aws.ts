@@ -2,7 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { answerDynamoDb, dynamoDbError, dynamoDbRefusal } from './dynamodb.ts'
 import { AwsRefusal } from './errors.ts'
-import { type Accounts, type Principal, type Role, uniqueId } from './internal/accounts.ts'
+import {
+  type Accounts,
+  openRoleSession,
+  type Principal,
+  type Role,
+  type RoleSessionInit,
+  type Session,
+  uniqueId,
+} from './internal/accounts.ts'
 import { listen, readBody } from './internal/http.ts'
 import { queryPairs, splitTarget } from './internal/sigv4-canonical.ts'
 import { answerS3, type Buckets, parseS3, s3Error, s3Refusal } from './s3.ts'
@@ -48,6 +56,8 @@ export interface TestAws {
   }): void
   /** A role. What it trusts, it trusts for sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity. */
   addRole(o: Role): void
+  /** Temporary keys that another service, Roles Anywhere, got for a role. It need not be one of {@link addRole}. */
+  openRoleSession(session: RoleSessionInit): Principal & { session: Session }
   /** A managed policy that `PolicyArns` may name. */
   addPolicy(arn: string, document: string): void
   /** What `ProvidedContexts` may have. */
@@ -199,6 +209,7 @@ export async function startAws(o: { now?: () => number } = {}): Promise<TestAws>
       accounts.principals.set(accessKeyId, { accessKeyId, secretAccessKey, arn, userId: uniqueId('AIDA', arn), mfa })
     },
     addRole: (role) => void accounts.roles.set(role.arn, role),
+    openRoleSession: (session) => openRoleSession(accounts, session),
     addPolicy: (arn, document) => void accounts.policies.set(arn, document),
     addContext: (provider, assertion) => void accounts.contexts.add(`${provider} ${assertion}`),
     addTable: (name) => void tables.add(name),

