@@ -6,6 +6,7 @@ import { run, step, stop } from './lib.mjs'
 /** Packages, and a file that each of them has; `*` stands for the architecture. */
 const NEEDED = [
   ['awscli', '/usr/bin/aws'],
+  ['python3-boto3', '/usr/lib/python3/dist-packages/boto3'],
   ['openssl', '/usr/bin/openssl'],
   ['softhsm2', '/usr/bin/softhsm2-util'],
   ['opensc', '/usr/bin/pkcs11-tool'],

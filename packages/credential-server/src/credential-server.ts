@@ -1,39 +1,38 @@
-import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import type { Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { CredentialServerError } from './errors.ts'
 import { assertServerInit } from './internal/assert.ts'
-import { APP_SERVICE_PATH, azureAppServiceRoute } from './internal/azure-app-service.ts'
-import { azureImdsRoute } from './internal/azure-imds.ts'
-import { createAzureTokens } from './internal/azure-tokens.ts'
+import { createAwsSide } from './internal/aws-side.ts'
+import { createAzureSide } from './internal/azure-side.ts'
+import { bindPort, bindSocket } from './internal/bind.ts'
 import { createDispatch } from './internal/dispatch.ts'
 import { authoritiesOf } from './internal/gate.ts'
 import { createHttpServer } from './internal/http-server.ts'
 import { assertPeerUidWorks, createPeerLookup, type PeerLookup } from './internal/peer-uid.ts'
-import type { Route } from './internal/route.ts'
+import type { Side, SideInit } from './internal/side.ts'
 import type { CredentialServer, CredentialServerEvent, CredentialServerInit, ServerAddress } from './types.ts'
 
 /** How long requests under way have after `close()`. */
 const GRACE_MS = 5000
 
 /**
- * Makes a server on the loopback that hands out tokens the way Azure's own machines do, for programs that know managed
- * identity and nothing else.
+ * Makes a server on the loopback that hands out credentials the way AWS's and Azure's own machines do, for programs that know
+ * nothing else.
  *
  * @throws {TypeError | RangeError} on an option that can't be right.
  */
 export function createCredentialServer(init: CredentialServerInit): CredentialServer {
   assertServerInit(init, process.platform)
-  const { host = '127.0.0.1', port = 0, sameUserOnly = process.platform === 'linux', limits = {} } = init
-  const identityHeader = init.azure.identityHeader ?? randomBytes(32).toString('base64url')
+  const { host = '127.0.0.1', port = 0, limits = {}, socketPath } = init
+  const { sameUserOnly = process.platform === 'linux' && socketPath === undefined } = init
   const closing = new AbortController()
   const emit = safely(init.onEvent)
-  const routes = azureRoutes(init, { identityHeader, closing: closing.signal, emit })
   const uids = sameUserOnly ? new Set([process.geteuid?.() ?? -1, ...(init.allowedUids ?? [])]) : undefined
+  const sides = sidesOf(init, { ...init, closing: closing.signal, uids, emit })
   let server: Server | undefined
   let address: ServerAddress | undefined
   let closed: Promise<void> | undefined
+  const undo: (() => Promise<void>)[] = []
 
   const listen = async (): Promise<ServerAddress> => {
     if (server !== undefined || closed !== undefined) {
@@ -41,7 +40,7 @@ export function createCredentialServer(init: CredentialServerInit): CredentialSe
     }
     let authorities: ReadonlySet<string> = new Set()
     const dispatch = createDispatch({
-      routes,
+      routes: sides.flatMap((it) => it.routes),
       authorities: () => authorities,
       uids,
       peerUid: uidOfPeer(createPeerLookup()),
@@ -55,88 +54,56 @@ export function createCredentialServer(init: CredentialServerInit): CredentialSe
       onRefused: (status, reason) => emit({ type: 'refused', reason, status }),
     })
     if (uids !== undefined) await assertPeerLookup()
-    const bound = await bind(server, host, port)
-    if (closed !== undefined) {
-      await drain(server)
-      throw new CredentialServerError('ERR_SERVER_STATE', 'the server was closed before it listened')
+    try {
+      for (const side of sides) await side.prepare?.()
+    } finally {
+      assertOpen() // whatever went wrong, it was closed
     }
+    if (socketPath !== undefined) await bindSocket(server, socketPath)
+    const bound = socketPath === undefined ? await bindPort(server, host, port) : 0
     server.on('error', () => emit({ type: 'refused', reason: 'internal', status: 503 })) // no descriptor for a connection
-    authorities = authoritiesOf(host, bound)
-    address = { host, port: bound }
+    authorities = socketPath === undefined ? authoritiesOf(host, bound) : new Set(['localhost'])
+    try {
+      assertOpen()
+      for (const side of sides) if (side.start !== undefined) undo.push(await side.start())
+      assertOpen()
+    } catch (error) {
+      await Promise.all([drain(server), ...undo.map((it) => it())])
+      throw error
+    }
+    address = { host: socketPath ?? host, port: bound }
     return address
   }
 
-  const environment = (): Record<string, string> => {
+  const assertOpen = (): void => {
+    if (closed !== undefined) {
+      throw new CredentialServerError('ERR_SERVER_STATE', 'the server was closed before it listened')
+    }
+  }
+
+  const environment = (roleName?: string): Record<string, string> => {
     if (address === undefined || closed !== undefined) {
       throw new CredentialServerError('ERR_SERVER_STATE', 'the server does not listen')
     }
-    return azureEnvironment(address, identityHeader, init.azure.imds === true)
+    if (socketPath !== undefined) throw new TypeError('no variable leads to a UNIX socket')
+    const at = address
+    return Object.fromEntries(sides.flatMap((it) => Object.entries(it.environment(at, roleName))))
   }
 
   const close = (): Promise<void> => {
-    closed ??= (server?.listening === true ? drain(server) : Promise.resolve()).finally(() => closing.abort())
+    closed ??= Promise.all([server?.listening === true ? drain(server) : undefined, ...undo.map((it) => it())])
+      .then(() => {})
+      .finally(() => closing.abort())
     return closed
   }
-  return { listen, environment, close }
+  return { listen, environment, health: () => sides.flatMap((it) => it.health?.() ?? []), close }
 }
 
-function azureEnvironment(
-  { host, port }: ServerAddress,
-  identityHeader: string,
-  imds: boolean,
-): Record<string, string> {
-  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
-  const endpoint = `${origin}${APP_SERVICE_PATH}`
-  return {
-    IDENTITY_ENDPOINT: endpoint,
-    IDENTITY_HEADER: identityHeader,
-    MSI_ENDPOINT: endpoint,
-    MSI_SECRET: identityHeader,
-    ...(imds ? { AZURE_POD_IDENTITY_AUTHORITY_HOST: origin } : {}),
-  }
-}
-
-function azureRoutes(
-  { azure, limits = {}, clock = Date.now, random = Math.random }: CredentialServerInit,
-  {
-    identityHeader,
-    closing,
-    emit,
-  }: {
-    identityHeader: string
-    closing: AbortSignal
-    emit: (event: CredentialServerEvent) => void
-  },
-): Route[] {
-  const tokenFor = createAzureTokens({
-    credential: azure.credential,
-    timeoutMs: limits.credentialTimeoutMs ?? 15_000,
-    clock,
-    random,
-    closing,
-    onFailure: ({ status, reason, options: { code } }) =>
-      emit({ type: 'refresh-failed', reason, status, ...(code === undefined ? {} : { code }) }),
-  })
-  const rules = {
-    allowedResources: azure.allowedResources && new Set(azure.allowedResources),
-    clientId: azure.clientId?.toLowerCase(),
-  }
+function sidesOf({ aws, azure }: CredentialServerInit, init: SideInit): Side[] {
   return [
-    azureAppServiceRoute({ rules, tokenFor, identityHeader }),
-    ...(azure.imds === true ? [azureImdsRoute({ rules, tokenFor, clock })] : []),
+    ...(aws === undefined ? [] : [createAwsSide([aws].flat(), init)]),
+    ...(azure === undefined ? [] : [createAzureSide(azure, init)]),
   ]
-}
-
-async function bind(server: Server, host: string, port: number): Promise<number> {
-  try {
-    server.listen({ host, port, exclusive: true })
-    await once(server, 'listening')
-    return (server.address() as AddressInfo).port
-  } catch (cause) {
-    const inUse = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'
-    const code = inUse ? 'ERR_SERVER_ADDRESS_IN_USE' : 'ERR_SERVER_LISTEN'
-    throw new CredentialServerError(code, `can't listen on ${host}, port ${port}`, { cause })
-  }
 }
 
 async function assertPeerLookup(): Promise<void> {

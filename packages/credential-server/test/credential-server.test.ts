@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { createCredentialServer } from '../src/index.ts'
 import { assertServerInit } from '../src/internal/assert.ts'
-import type { CredentialServerInit } from '../src/types.ts'
+import type { AzureInit, CredentialServerInit } from '../src/types.ts'
 import {
   APP_SERVICE,
   get,
@@ -230,8 +230,7 @@ describe('createCredentialServer', () => {
   })
 
   it.each<[string, Partial<CredentialServerInit>]>([
-    ['azure.credential', { azure: {} as CredentialServerInit['azure'] }],
-    ['azure.credential', { azure: undefined as unknown as CredentialServerInit['azure'] }],
+    ['azure.credential', { azure: {} as AzureInit }],
     ['azure.allowedResources', { azure: { ...azure, allowedResources: [] } }],
     ['azure.allowedResources', { azure: { ...azure, allowedResources: [`${RESOURCE}.default`] } }],
     ['azure.identityHeader', { azure: { ...azure, identityHeader: 'short' } }],

@@ -1,7 +1,7 @@
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
 import { type CredentialServer, type CredentialServerEvent, createCredentialServer } from '../src/index.ts'
-import type { CredentialServerInit } from '../src/types.ts'
+import type { AzureInit, CredentialServerInit } from '../src/types.ts'
 
 export const CLIENT_ID = '66666666-7777-4888-8999-aaaaaaaaaaaa'
 export const HEADER = 'identity-header-of-the-tests'
@@ -46,7 +46,7 @@ export interface TestAnswer {
   json: Record<string, string>
 }
 
-type Overrides = Omit<Partial<CredentialServerInit>, 'azure'> & { azure?: Partial<CredentialServerInit['azure']> }
+type Overrides = Omit<Partial<CredentialServerInit>, 'azure'> & { azure?: Partial<AzureInit> }
 
 export async function startServer(
   { azure, ...rest }: Overrides = {},

@@ -83,6 +83,21 @@ describe('createRefreshingSource', () => {
     expect(failures).toHaveLength(2)
   })
 
+  it('says when it is due', async () => {
+    const { state, source } = setUp()
+    expect(source.dueInMs()).toBe(0)
+    await source.get()
+    expect(source.dueInMs()).toBe(HOUR - 330_000)
+    state.now += HOUR - 330_000
+    expect(source.dueInMs()).toBe(0)
+    state.error = new Error('down')
+    await source.get()
+    await settle()
+    expect(source.dueInMs()).toBe(30_000)
+    state.now += HOUR
+    expect(source.dueInMs()).toBe(0)
+  })
+
   it('I15 does not wait long for a silent upstream when it has one', async () => {
     const { state, source, fetch } = setUp()
     const first = await source.get()

@@ -1,8 +1,8 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { type AzureRules, requestedResource } from './azure-resource.ts'
 import type { AzureToken } from './azure-tokens.ts'
 import { Refusal } from './refusal.ts'
 import { type GatedRequest, type Route, singleParameters } from './route.ts'
+import { createSecretCheck } from './secret-check.ts'
 
 /** `IDENTITY_ENDPOINT`, `MSI_ENDPOINT`. */
 export const APP_SERVICE_PATH = '/msi/token'
@@ -27,12 +27,11 @@ export function azureAppServiceRoute({
   tokenFor,
   identityHeader,
 }: AzureRouteInit & { identityHeader: string }): Route {
-  const secret = digest(identityHeader)
+  const isSecret = createSecretCheck(identityHeader)
   const { clientId } = rules
 
   const assertSecret = (request: GatedRequest, header: string): void => {
-    const [value, ...more] = request.header(header)
-    if (value === undefined || more.length > 0 || !timingSafeEqual(digest(value), secret)) {
+    if (!isSecret(request.header(header))) {
       throw new Refusal(401, 'secret', 'the identity header is missing or wrong')
     }
   }
@@ -57,11 +56,6 @@ export function azureAppServiceRoute({
     },
     refusalBody: ({ status, message }) => JSON.stringify({ statusCode: status, message }),
   }
-}
-
-/** One length for all, which a constant-time comparison needs. */
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }
 
 /** `11/05/2021 15:18:31 +00:00`, as version 2017-09-01 writes a time. */

@@ -24,6 +24,12 @@ export function createDispatch(
   init: DispatchInit,
 ): (request: IncomingMessage, response: ServerResponse, admit: () => void) => Promise<void> {
   const routes = new Map(init.routes.flatMap((route) => route.paths.map((path) => [path, route] as const)))
+  const patterned = init.routes.filter((it) => it.below !== undefined)
+  const routeOf = (request: IncomingMessage): Route | undefined => {
+    const { path } = gatedRequest(request)
+    if (path.length > MAX_URL_LENGTH) return undefined
+    return routes.get(path) ?? patterned.find((it) => it.below?.test(path))
+  }
   const uidOf = oncePerSocket(init.peerUid)
 
   return async (request, response, admit) => {
@@ -32,6 +38,11 @@ export function createDispatch(
     let isPastGate = false
     try {
       if (init.isClosing()) throw new Refusal(503, 'closing', 'the server closes')
+      const found = routeOf(request)
+      if (found?.forwardedFor !== undefined && request.headers['x-forwarded-for'] !== undefined) {
+        route = found
+        throw new Refusal(400, 'forwarded', found.forwardedFor)
+      }
       assertLocalRequest(request, init.authorities())
       if (init.uids !== undefined) {
         uid = await uidOf(request.socket)
@@ -39,8 +50,8 @@ export function createDispatch(
       }
       admit()
       if ((request.url ?? '').length > MAX_URL_LENGTH) throw new Refusal(414, 'malformed', 'the URL is too long')
-      const gated = gatedRequest(request)
-      route = routes.get(gated.path)
+      const gated = gatedRequest(request, uid)
+      route = found
       if (route === undefined) throw new Refusal(404, 'path', 'there is nothing here')
       if (!route.methods.includes(gated.method)) {
         throw new Refusal(405, 'method', 'not with this method', { headers: { allow: route.methods.join(', ') } })
@@ -66,6 +77,7 @@ export function createDispatch(
       const { retryAfterSeconds } = refusal.options
       send(response, refusal.status, {
         body: (route?.refusalBody ?? oauthRefusalBody)(refusal),
+        ...(route?.refusalType === undefined ? {} : { contentType: route.refusalType }),
         headers: {
           ...refusal.options.headers,
           ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),

@@ -16,6 +16,10 @@ export interface RefreshingSourceInit<T extends Expiring> {
   /** Fires when the server closes. */
   closing: AbortSignal
   onFailure: (error: unknown) => void
+  /** How long before its end a value is replaced, at the latest, in milliseconds. Default: 5 minutes. */
+  earlyMs?: number
+  /** How long a caller that could have the last good one waits for the next, in milliseconds. Default: 2000. */
+  patienceMs?: number
 }
 
 export interface RefreshingSource<T> {
@@ -23,6 +27,10 @@ export interface RefreshingSource<T> {
   get(): Promise<T>
   /** Milliseconds until the source may be asked again after a failure. */
   cooldownMs(): number
+  /** Milliseconds until `get` would fetch. */
+  dueInMs(): number
+  /** When what is valid now ends, and whether the last fetch failed. */
+  state(): { expiresAt: number | undefined; isFailing: boolean }
   /** Whether it can be forgotten without a call upstream being lost, or repeated too soon. */
   isIdle(): boolean
 }
@@ -30,10 +38,8 @@ export interface RefreshingSource<T> {
 /** At most one call in so long, in milliseconds, while calls fail. */
 const COOLDOWN_MS = 30_000
 /** Azure and AWS SDKs take what has less than this left for expired. */
-const EARLY_MS = 5 * 60_000
+const SDK_EARLY_MS = 5 * 60_000
 const JITTER_MS = 60_000
-/** How long a client that could have the last good one waits for the next. */
-const PATIENCE_MS = 2000
 /** What ends sooner is over: the wire has whole seconds. */
 const LEAST_MS = 1000
 
@@ -42,7 +48,7 @@ const LEAST_MS = 1000
  * minutes early (or after half of a short life), and a failing upstream is left alone for half a minute.
  */
 export function createRefreshingSource<T extends Expiring>(init: RefreshingSourceInit<T>): RefreshingSource<T> {
-  const { clock, random, timeoutMs, closing, onFailure } = init
+  const { clock, random, timeoutMs, closing, onFailure, earlyMs = SDK_EARLY_MS, patienceMs = 2000 } = init
   let current: T | undefined
   let refreshAt = 0
   let failure: { error: unknown; at: number } | undefined
@@ -63,7 +69,7 @@ export function createRefreshingSource<T extends Expiring>(init: RefreshingSourc
       const now = clock()
       if (!(next.expiresAt - now >= LEAST_MS)) throw new ExpiredError('what came is expired')
       current = next
-      refreshAt = refreshTime(next, now, random())
+      refreshAt = refreshTime(next, now, earlyMs + random() * JITTER_MS)
       failure = undefined
       return next
     } catch (error) {
@@ -91,12 +97,19 @@ export function createRefreshingSource<T extends Expiring>(init: RefreshingSourc
     }
     const next = refresh()
     if (held === undefined) return next
-    if (held.expiresAt - clock() > EARLY_MS) return held
-    const first = await Promise.race([next.catch(() => undefined), later(PATIENCE_MS)])
+    if (held.expiresAt - clock() > SDK_EARLY_MS) return held
+    const first = await Promise.race([next.catch(() => undefined), later(patienceMs)])
     return first ?? valid() ?? next
   }
 
-  return { get, cooldownMs, isIdle: () => inFlight === undefined && cooldownMs() === 0 }
+  const dueInMs = (): number => Math.max(cooldownMs(), valid() === undefined ? 0 : refreshAt - clock(), 0)
+
+  const state = (): ReturnType<RefreshingSource<T>['state']> => ({
+    expiresAt: valid()?.expiresAt,
+    isFailing: failure !== undefined,
+  })
+
+  return { get, cooldownMs, dueInMs, state, isIdle: () => inFlight === undefined && cooldownMs() === 0 }
 }
 
 /** An answer that was over when it came. */
@@ -105,9 +118,9 @@ export class ExpiredError extends Error {
 }
 
 /** Not sooner than in half a minute (or half of what is left), as credentials that cache give the same one again. */
-function refreshTime({ expiresAt, refreshAfter = Infinity }: Expiring, now: number, random: number): number {
+function refreshTime({ expiresAt, refreshAfter = Infinity }: Expiring, now: number, earlyMs: number): number {
   const left = expiresAt - now
-  const early = Math.min(EARLY_MS + random * JITTER_MS, left / 2)
+  const early = Math.min(earlyMs, left / 2)
   return Math.max(Math.min(refreshAfter, expiresAt - early), now + Math.min(COOLDOWN_MS, left / 2))
 }
 

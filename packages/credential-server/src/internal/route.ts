@@ -8,6 +8,8 @@ export interface GatedRequest {
   readonly path: string
   /** What follows the first `?`, or nothing. */
   readonly query: string
+  /** The client's user, where it was looked up. */
+  readonly uid: number | undefined
   /** All values that a header was sent with. Names in lower case. */
   header(name: string): readonly string[]
 }
@@ -26,20 +28,27 @@ export interface Route {
   readonly name: string
   /** Compared exactly with what the client sent, so `//`, `%2f`, `..` and a further slash never match. */
   readonly paths: readonly string[]
+  /** Further paths, where they are too many to be listed. */
+  readonly below?: RegExp
   readonly methods: readonly string[]
   /** @throws {Refusal} */
-  handle(request: GatedRequest): Promise<Answer>
+  handle(request: GatedRequest): Promise<Answer> | Answer
   /** The body of a refusal as this endpoint's clients expect it. */
   refusalBody(refusal: Refusal): string
+  /** Its type. Default: `application/json`. */
+  readonly refusalType?: string
+  /** What a request with `X-Forwarded-For` is told, with 400, where clients know that better than 403. */
+  readonly forwardedFor?: string
 }
 
 /** Splits a request, which routes then read. Nothing is decoded. */
-export function gatedRequest({ method = '', url = '', rawHeaders }: IncomingMessage): GatedRequest {
+export function gatedRequest({ method = '', url = '', rawHeaders }: IncomingMessage, uid?: number): GatedRequest {
   const mark = url.indexOf('?')
   return {
     method,
     path: mark === -1 ? url : url.slice(0, mark),
     query: mark === -1 ? '' : url.slice(mark + 1),
+    uid,
     header: (name) => rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name),
   }
 }

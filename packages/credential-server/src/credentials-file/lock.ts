@@ -1,0 +1,38 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Claim, tryClaim } from './claim.ts'
+import { CredentialsFileError } from './errors.ts'
+import type { FileSystem } from './file-system.ts'
+import type { Folder } from './folder.ts'
+
+/** Nobody who works holds the lock for so long. */
+const STALE_MS = 60_000
+
+/**
+ * Waits for the lock on a file.
+ *
+ * @param waitMs For how long, in milliseconds.
+ * @throws {CredentialsFileError} `ERR_CREDENTIALS_FILE_LOCKED`, naming the holder.
+ */
+export async function lockFile(
+  fs: FileSystem,
+  folder: Folder,
+  file: string,
+  { waitMs, signal }: { waitMs: number; signal?: AbortSignal | undefined },
+): Promise<Claim> {
+  const until = performance.now() + waitMs
+  for (let attempt = 0; ; attempt++) {
+    signal?.throwIfAborted()
+    const answer = await tryClaim(fs, folder, file, { staleMs: STALE_MS })
+    if (answer.granted) return answer
+    if (performance.now() >= until) {
+      const path = `${folder.path}/${file}`
+      throw new CredentialsFileError('ERR_CREDENTIALS_FILE_LOCKED', `${path} is being updated by ${answer.who}`)
+    }
+    await delay(pauseMs(attempt), undefined, { signal })
+  }
+}
+
+/** Random, so that those who collided do not collide again, and longer the more often. */
+export function pauseMs(attempt: number): number {
+  return 2 + Math.random() * Math.min(100, 8 * 2 ** Math.min(attempt, 8))
+}

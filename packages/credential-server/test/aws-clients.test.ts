@@ -1,0 +1,120 @@
+import { execFile, execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { startAws, type TestAws } from '@hardbound/testkit'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type CredentialServer, type CredentialServerEvent, createCredentialServer } from '../src/index.ts'
+import { ROLE, stsProvider } from './aws-helpers.ts'
+import { runFixture } from './child.ts'
+
+const AWS = '/usr/bin/aws'
+/** Of each session, in seconds: long enough for a slow start of Python in between. */
+const LIFE = 6
+
+interface Outcome {
+  arns: string[]
+  calls: number
+}
+
+let folder: string
+let aws: TestAws
+let server: CredentialServer
+const events: CredentialServerEvent[] = []
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'credential-server-'))
+  aws = await startAws()
+  server = createCredentialServer({
+    aws: { provider: stsProvider(aws, LIFE), roleName: ROLE, container: {} },
+    onEvent: (event) => events.push(event),
+  })
+  await server.listen()
+})
+afterAll(async () => {
+  await server.close()
+  await aws.close()
+  await rm(folder, { recursive: true })
+})
+
+type Form = 'AWS_EC2' | 'AWS_CONTAINER' | 'AWS_'
+
+/** Variables of one form alone, and a home without anything in it. */
+const environment = (form: Form): Record<string, string> => ({
+  PATH: '/usr/bin:/bin',
+  HOME: folder,
+  AWS_PAGER: '',
+  ...Object.fromEntries(Object.entries(server.environment()).filter(([name]) => name.startsWith(form))),
+})
+const expectThree = (outcomes: readonly Outcome[]): void => {
+  for (const { arns, calls } of outcomes) {
+    expect(arns).toEqual([0, 1, 2].map(() => expect.stringMatching(/:assumed-role\/ExampleS3WriteRole\/s\d+$/)))
+    expect(calls).toBeGreaterThanOrEqual(3)
+  }
+  expect(aws.refusals).toEqual([])
+  expect(events).toEqual([])
+}
+
+describe('I25 three sessions, one after another, and no failed call', () => {
+  it('AWS SDK for JavaScript', async () => {
+    const kinds = [
+      ['imds', 'AWS_EC2'],
+      ['default', 'AWS_EC2'],
+      ['container', 'AWS_CONTAINER'],
+      ['http', 'AWS_CONTAINER'],
+      ['default', 'AWS_CONTAINER'],
+      ['default', 'AWS_'],
+    ] as const
+    const outcomes = kinds.map(([kind, form]) =>
+      runFixture<Outcome>('call-sts.mjs', [kind, aws.endpoint, '3'], { env: environment(form) }),
+    )
+    expectThree(await Promise.all(outcomes))
+  })
+
+  it('AWS CLI', async () => {
+    if (!existsSync(AWS)) throw new Error(`${AWS} is missing (Debian and Ubuntu: apt-get install awscli)`)
+    const args = ['sts', 'get-caller-identity', '--region', 'eu-west-1', '--endpoint-url', aws.endpoint]
+    const callUntilThree = async (form: Form): Promise<Outcome> => {
+      const outcome: Outcome = { arns: [], calls: 0 }
+      while (outcome.arns.length < 3) {
+        const { stdout } = await promisify(execFile)(AWS, [...args, '--output', 'json'], { env: environment(form) })
+        const { Arn } = JSON.parse(stdout) as { Arn: string }
+        outcome.calls++
+        if (!outcome.arns.includes(Arn)) outcome.arns.push(Arn)
+      }
+      return outcome
+    }
+    expectThree(await Promise.all([callUntilThree('AWS_EC2'), callUntilThree('AWS_CONTAINER')]))
+  }, 60_000)
+
+  it('boto3', async () => {
+    const file = fileURLToPath(new URL('./fixtures/call_sts.py', import.meta.url))
+    const kinds = [
+      ['new', 'AWS_EC2'],
+      ['same', 'AWS_CONTAINER'],
+    ] as const
+    const python = pythonWithBoto3()
+    const outcomes = kinds.map(async ([kind, form]) => {
+      const env = environment(form)
+      const { stdout } = await promisify(execFile)(python, [file, kind, aws.endpoint, '3'], { env })
+      return JSON.parse(stdout) as Outcome
+    })
+    expectThree(await Promise.all(outcomes))
+  }, 60_000)
+})
+
+function pythonWithBoto3(): string {
+  for (const python of ['/usr/bin/python3', 'python3']) {
+    try {
+      return execFileSync(python, ['-c', 'import boto3, sys; print(sys.executable)'], {
+        encoding: 'utf8',
+        stdio: 'pipe',
+      }).trim()
+    } catch {
+      // the next one
+    }
+  }
+  throw new Error('boto3 is missing (Debian and Ubuntu: apt-get install python3-boto3)')
+}
