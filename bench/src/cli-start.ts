@@ -13,6 +13,13 @@ const BROKER = ['--broker', 'https://broker.example.com', '--audience', 'https:/
 const MODULE = '/usr/lib/nonexistent/module.so'
 const SESSION = ['--access-key-id', 'AKIAIOSFODNN7EXAMPLE', '--region', 'eu-west-1']
 
+const ARN = 'arn:aws:rolesanywhere:eu-west-1:111122223333'
+const ID = '41c1a0be-6783-40d4-ab20-65dc5d922e45'
+const ANYWHERE = [
+  ...['--trust-anchor-arn', `${ARN}:trust-anchor/${ID}`, '--profile-arn', `${ARN}:profile/${ID}`],
+  ...['--role-arn', 'arn:aws:iam::111122223333:role/reader'],
+]
+
 /** A command up to the first thing outside that it needs and that is not there, against `node -e 0`. */
 function start(command: string, flags: readonly string[]): Row {
   const ours = () => milliseconds([HARDBOUND, ...command.split(' '), ...flags], 1)
@@ -45,6 +52,7 @@ export const cliStart: readonly Benchmark[] = [
   benchmark(() => start('aws tpm', [...SESSION, '--tpm', 'unix:/nonexistent/tpm', '--handle', '0x81010001'])),
   benchmark(() => start('aws pkcs11', [...SESSION, '--uri', `pkcs11:object=aws?module-path=${MODULE}`])),
   benchmark(() => start('aws kms', [...SESSION, '--envelope', '/nonexistent/envelope.json'])),
+  benchmark(() => start('aws roles-anywhere', [...ANYWHERE, '--certificate', '/nonexistent/certificate.pem'])),
   benchmark(() =>
     start('azure ekm', [...BROKER, '--scope', 'https://x.example.com/.default', '--ca', '/nonexistent/ca.pem']),
   ),

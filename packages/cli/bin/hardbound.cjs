@@ -2,7 +2,7 @@
 'use strict'
 // `hardbound aws …` is a credential_process: AWS tools start it often and wait for it, so it loads one small bundle and
 // nothing else; `hardbound azure …` likewise. Everything else is the operators' command line.
-const BUNDLES = ['aws-ekm', 'aws-tpm', 'aws-pkcs11', 'aws-kms', 'azure-ekm']
+const BUNDLES = ['aws-ekm', 'aws-tpm', 'aws-pkcs11', 'aws-kms', 'aws-roles-anywhere', 'azure-ekm']
 const [group, command] = process.argv.slice(2)
 const bundle = `${group}-${command}`
 if (BUNDLES.includes(bundle)) {

@@ -2,6 +2,7 @@ import { openPkcs11Hmac } from '@hardbound/hmac-signer-pkcs11'
 import { fromHmac } from '@hardbound/sigv4-hmac'
 import { AWS_PKCS11_HELP } from './aws-pkcs11-help.ts'
 import { backendOnUse } from './internal/backend-on-use.ts'
+import { endAnyway } from './internal/end-anyway.ts'
 import { given, help, parseFlags } from './internal/flags.ts'
 import { PKCS11_OPTIONS, pinOf, pkcs11FlagsError, tokenInitOf } from './internal/pkcs11-flags.ts'
 import { runProcessCredential } from './internal/process-credential.ts'
@@ -23,7 +24,4 @@ async function provide(flags: ReturnType<typeof parse>) {
 }
 
 const credential = { command: 'hardbound aws pkcs11', help: AWS_PKCS11_HELP, parse, provide }
-void runProcessCredential(credential, process.argv.slice(4)).then(() => {
-  // A module that hangs keeps its thread, and even process.exit() waits for that; AWS tools would wait for ever.
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1_000).unref()
-})
+void runProcessCredential(credential, process.argv.slice(4)).then(endAnyway)

@@ -2,6 +2,7 @@ import { openTpmHmac } from '@hardbound/hmac-signer-tpm'
 import { fromHmac } from '@hardbound/sigv4-hmac'
 import { AWS_TPM_HELP } from './aws-tpm-help.ts'
 import { backendOnUse } from './internal/backend-on-use.ts'
+import { endAnyway } from './internal/end-anyway.ts'
 import { help, parseFlags } from './internal/flags.ts'
 import { runProcessCredential } from './internal/process-credential.ts'
 import { SESSION_OPTIONS, sessionInitOf, withFlagNames } from './internal/session-flags.ts'
@@ -25,7 +26,4 @@ async function provide(flags: ReturnType<typeof parse>) {
 }
 
 const credential = { command: 'hardbound aws tpm', help: AWS_TPM_HELP, parse, provide }
-void runProcessCredential(credential, process.argv.slice(4)).then(() => {
-  // A device that does not answer keeps its thread, and even process.exit() waits for that; AWS tools would wait for ever.
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1_000).unref()
-})
+void runProcessCredential(credential, process.argv.slice(4)).then(endAnyway)

@@ -4,6 +4,8 @@ import { CliError } from './cli-error.ts'
 import { auditVerifyCommand } from './commands/audit-verify.ts'
 import { brokerCheckCommand } from './commands/broker-check.ts'
 import { brokerRunCommand } from './commands/broker-run.ts'
+import { certReadCommand } from './commands/cert-read.ts'
+import { certSignTestCommand } from './commands/cert-sign-test.ts'
 import { kmsWrapCommand } from './commands/kms-wrap.ts'
 import { pkcs11ImportCommand } from './commands/pkcs11-import.ts'
 import { pkcs11ListCommand } from './commands/pkcs11-list.ts'
@@ -31,6 +33,7 @@ function createProgram(): Command {
   group(program, 'tpm', "keys in a machine's TPM", [tpmImportCommand(), tpmNameCommand()])
   group(program, 'pkcs11', 'keys in HSMs and other PKCS #11 tokens', [pkcs11ImportCommand(), pkcs11ListCommand()])
   group(program, 'kms', 'keys that a KMS wraps, or Vault holds', [kmsWrapCommand()])
+  group(program, 'cert', 'X.509 identities', [certReadCommand(), certSignTestCommand()])
   group(program, 'aws', 'credentials for AWS tools', [
     new Command('ekm')
       .description('print credentials as a credential_process; see hardbound aws ekm --help')
@@ -44,6 +47,9 @@ function createProgram(): Command {
     new Command('kms')
       .description('the same with a key that a KMS or Vault guards; see hardbound aws kms --help')
       .usage('(--envelope <file> | --vault <url> | --tink-keyset <file> --kek <uri>) [options]'),
+    new Command('roles-anywhere')
+      .description('the same with an X.509 certificate; see hardbound aws roles-anywhere --help')
+      .usage('--trust-anchor-arn <arn> --profile-arn <arn> --role-arn <arn> <identity> [options]'),
   ])
   group(program, 'azure', 'tokens for Azure', [
     new Command('ekm')

@@ -16,6 +16,9 @@ describe('hardbound', () => {
     ['token', 'inspect'],
     ['audit', 'verify'],
     ['aws', 'ekm'],
+    ['aws', 'roles-anywhere'],
+    ['cert', 'read'],
+    ['cert', 'sign-test'],
   ])('%s %s --help teaches with an example, and lists the exit codes', async (...command) => {
     const { code, stdout, stderr } = await hardbound([...command, '--help'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
@@ -25,8 +28,9 @@ describe('hardbound', () => {
 
   it('lists every group', async () => {
     const { stdout } = await hardbound(['--help'])
-    for (const group of ['broker', 'policy', 'token', 'audit', 'aws']) expect(stdout).toContain(`  ${group} `)
-    expect((await hardbound(['aws', '--help'])).stdout).toContain('credential_process')
+    for (const group of ['broker', 'policy', 'token', 'audit', 'cert', 'aws']) expect(stdout).toContain(`  ${group} `)
+    const { stdout: ofAws } = await hardbound(['aws', '--help'])
+    for (const line of ['credential_process', 'roles-anywhere']) expect(ofAws).toContain(line)
   })
 
   it.each([[['frobnicate']], [['broker', 'frobnicate']], [['broker', 'check']], [['--frobnicate']], [[]]])(

@@ -94,7 +94,7 @@ describe('README', () => {
   })
 
   it('has examples whose flags exist', async () => {
-    const examples = [...README.matchAll(/^ {4}hardbound (\w+ \w+)(.*)$/gm)]
+    const examples = [...README.matchAll(/^ {4}hardbound (\w+ [\w-]+)(.*)$/gm)]
     expect(examples.length).toBeGreaterThan(8)
     for (const [, command = '', rest = ''] of examples) {
       const { stdout } = await hardbound([...command.split(' '), '--help'])
@@ -107,5 +107,12 @@ describe('README', () => {
     const { code, stderr } = await hardbound(line)
     expect(code).toBe(1) // its CA is not on this machine
     expect(stderr).toContain('--ca: /etc/hardbound/ca.pem')
+  })
+
+  it('has a credential_process line for a certificate whose flags exist', async () => {
+    const line = /^credential_process = hardbound (aws roles-anywhere .*)$/m.exec(README)?.[1]?.split(' ') ?? []
+    const { code, stderr } = await hardbound(line)
+    expect(code).toBe(1) // the certificate is not on this machine
+    expect(stderr).toContain('[ERR_RA_FILE]')
   })
 })

@@ -14,6 +14,13 @@ type Values<T extends Options> = ReturnType<
   typeof parseArgs<{ args: string[]; options: T; strict: true; allowPositionals: false }>
 >['values']
 
+/** What may have been given of options. */
+export type GivenOf<T extends Options> = {
+  readonly [K in keyof T]?:
+    | (T[K] extends { multiple: true } ? string[] : T[K] extends { type: 'boolean' } ? boolean : string)
+    | undefined
+}
+
 /** @throws {CliError} with exit code 2; no message holds a value. */
 export function parseFlags<const T extends Options>(args: string[], options: T): Values<T> {
   try {

@@ -37,9 +37,13 @@ export const PKCS11_HELP = `Token
 
 /** Everything for `openPkcs11Hmac` and `importPkcs11HmacKey` but the PIN. */
 export function tokenInitOf(flags: Pkcs11Flags) {
+  return { uri: uriOf(required('--uri', flags.uri)), ...tokenOptionsOf(flags) }
+}
+
+/** The same without the URI. */
+export function tokenOptionsOf(flags: Pkcs11Flags) {
   const timeout = secondsOf('--pkcs11-timeout', flags['pkcs11-timeout'])
   return {
-    uri: uriOf(required('--uri', flags.uri)),
     ...given('tryPinWhenCountLow', flags['retry-pin']),
     ...given('protectedAuthentication', flags.keypad),
     ...given('allowedModules', allowedModulesOf(flags['allow-module'])),
@@ -53,15 +57,15 @@ export function allowedModulesOf(paths: readonly string[] | undefined): readonly
 }
 
 /** @throws {CliError} where it is none, or holds the PIN. */
-export function uriOf(value: string): Pkcs11Uri {
+export function uriOf(value: string, name = '--uri'): Pkcs11Uri {
   let uri: Pkcs11Uri
   try {
     uri = parsePkcs11Uri(value)
   } catch (cause) {
-    throw usageError(`--uri: ${cause instanceof TypeError ? cause.message : 'it is no PKCS #11 URI'}`)
+    throw usageError(`${name}: ${cause instanceof TypeError ? cause.message : 'it is no PKCS #11 URI'}`)
   }
   if (uri.pinValue !== undefined) {
-    throw usageError('--uri must not hold the PIN: arguments can be seen by all; use pin-source=file:/path, or --pin')
+    throw usageError(`${name} must not hold the PIN: arguments can be seen by all; use pin-source=file:/path, or --pin`)
   }
   return uri
 }

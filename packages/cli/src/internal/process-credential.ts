@@ -46,7 +46,7 @@ export async function runCredentialCommand<Flags extends { help?: boolean | unde
   process.exitCode = 1 // until there is something to show: ending in silence must not look like success
   const fail = (exitCode: number, message: string): void => {
     process.exitCode = exitCode
-    process.stderr.write(`${command}: ${message.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')}\n`) // one line: AWS tools may log it
+    say(command, message)
   }
   process.stdout.on('error', () => fail(1, 'whoever started this does not read its output'))
   try {
@@ -63,7 +63,12 @@ export async function runCredentialCommand<Flags extends { help?: boolean | unde
   }
 }
 
-const OURS = /^ERR_(EKM|HMAC|SIGV4|STS)_/
+/** Writes one line on stderr, as AWS tools may log it. */
+export function say(command: string, message: string): void {
+  process.stderr.write(`${command}: ${message.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')}\n`)
+}
+
+const OURS = /^ERR_(EKM|HMAC|SIGV4|STS|RA)_/
 
 /** What AWS tools read. */
 function outputOf({ accessKeyId, secretAccessKey, sessionToken, expiration }: ProcessCredential): object {

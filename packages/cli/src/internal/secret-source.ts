@@ -13,22 +13,23 @@ export type SecretSource = 'prompt' | 'stdin' | `env:${string}` | `file:${string
  *
  * @param source `prompt`, `stdin`, `env:NAME`, `file:/path` (mode 0600 or stricter, ours or root's) or `fd:3`.
  * @param name The flag, for messages and for the prompt.
+ * @param maxOctets More is refused. Default: 4096.
  * @returns Octets that the caller zeroes.
  * @throws {CliError}
  */
-export async function readSecret(source: string, name: string): Promise<Buffer> {
+export async function readSecret(source: string, name: string, maxOctets = MAX_OCTETS): Promise<Buffer> {
   const [kind = '', ...rest] = source.split(':')
   const value = rest.join(':')
-  const secret = await read(kind, value, name)
+  const secret = await read(kind, value, name, maxOctets)
   if (secret.length === 0) throw new CliError(`${name}: it is empty`)
   return secret
 }
 
-async function read(kind: string, value: string, name: string): Promise<Buffer> {
+async function read(kind: string, value: string, name: string, maxOctets: number): Promise<Buffer> {
   if (kind === 'prompt' && value === '') return promptSecret(name)
-  if (kind === 'stdin' && value === '') return readDescriptor(0, name)
-  if (kind === 'fd' && /^\d{1,4}$/.test(value)) return readDescriptor(Number(value), name)
-  if (kind === 'file' && value !== '') return withoutLineFeed(readPrivateFile(value, name, MAX_OCTETS))
+  if (kind === 'stdin' && value === '') return readDescriptor(0, name, maxOctets)
+  if (kind === 'fd' && /^\d{1,4}$/.test(value)) return readDescriptor(Number(value), name, maxOctets)
+  if (kind === 'file' && value !== '') return withoutLineFeed(readPrivateFile(value, name, maxOctets))
   if (kind === 'env' && /^\w+$/.test(value)) {
     const text = process.env[value]
     if (text === undefined) throw new CliError(`${name}: environment variable ${value} is not set, or was read already`)
@@ -65,9 +66,9 @@ export function readPrivateFile(path: string, name: string, maxOctets: number): 
   }
 }
 
-function readDescriptor(descriptor: number, name: string): Buffer {
+function readDescriptor(descriptor: number, name: string, maxOctets: number): Buffer {
   try {
-    return withoutLineFeed(readAll(descriptor, name, MAX_OCTETS))
+    return withoutLineFeed(readAll(descriptor, name, maxOctets))
   } catch (cause) {
     if (cause instanceof CliError) throw cause
     throw new CliError(`${name}: file descriptor ${descriptor} can't be read`, { cause })

@@ -1,6 +1,16 @@
 import type { FromHmacInit } from '@hardbound/sigv4-hmac'
 import { usageError } from '../cli-error.ts'
-import { fileOf, flag, given, inWordsOfFlags, required, secondsOf, text, texts } from './flags.ts'
+import { fileOf, flag, type GivenOf, given, inWordsOfFlags, required, secondsOf, text, texts } from './flags.ts'
+
+/** Flags of `AssumeRole` that every session of a role may have. */
+export const ROLE_OPTIONS = {
+  'external-id': text,
+  'source-identity': text,
+  policy: text,
+  'policy-arn': texts,
+  tag: texts,
+  'transitive-tag': texts,
+} as const
 
 /** Flags of the STS session that `hardbound aws tpm|pkcs11|kms` ask for. */
 export const SESSION_OPTIONS = {
@@ -9,12 +19,7 @@ export const SESSION_OPTIONS = {
   'role-arn': text,
   'session-name': text,
   duration: text,
-  'external-id': text,
-  'source-identity': text,
-  policy: text,
-  'policy-arn': texts,
-  tag: texts,
-  'transitive-tag': texts,
+  ...ROLE_OPTIONS,
   'mfa-serial': text,
   'mfa-code': text,
   'sts-endpoint': text,
@@ -41,13 +46,7 @@ export const SESSION_HELP = `Session
   --known-answer <hex>   what the key answered when it was enrolled: another key is refused
 `
 
-type SessionFlags = {
-  readonly [key in keyof typeof SESSION_OPTIONS]?: (typeof SESSION_OPTIONS)[key] extends { multiple: true }
-    ? string[] | undefined
-    : (typeof SESSION_OPTIONS)[key] extends { type: 'boolean' }
-      ? boolean | undefined
-      : string | undefined
-}
+type SessionFlags = GivenOf<typeof SESSION_OPTIONS>
 
 /** Everything of {@link FromHmacInit} but the backend. */
 export type SessionInit = FromHmacInit extends infer Init
@@ -63,10 +62,7 @@ export type SessionInit = FromHmacInit extends infer Init
  */
 export function sessionInitOf(flags: SessionFlags): SessionInit {
   const timeout = secondsOf('--timeout', flags.timeout)
-  const endpoint = flags['sts-endpoint']
-  if (endpoint !== undefined && !/^https:\/\/|^http:\/\/127\.0\.0\.1:\d+\/?$/.test(endpoint)) {
-    throw usageError('--sts-endpoint must begin with https://') // the session token comes from there
-  }
+  const endpoint = stsEndpointOf(flags)
   const common = {
     accessKeyId: required('--access-key-id', flags['access-key-id']),
     region: required('--region', flags.region),
@@ -92,28 +88,38 @@ export function sessionInitOf(flags: SessionFlags): SessionInit {
       RoleSessionName: flags['session-name'] ?? 'hardbound',
       DurationSeconds,
       ...mfa,
-      ...given('ExternalId', flags['external-id']),
-      ...given('SourceIdentity', flags['source-identity']),
-      ...given('Policy', fileOf('--policy', flags.policy)?.toString('utf8')),
-      ...given(
-        'PolicyArns',
-        flags['policy-arn']?.map((arn) => ({ arn })),
-      ),
-      ...given('Tags', flags.tag?.map(tagOf)),
-      ...given('TransitiveTagKeys', flags['transitive-tag']),
+      ...roleFieldsOf(flags),
     },
   }
 }
 
-const ROLE_ONLY = [
-  'session-name',
-  'external-id',
-  'source-identity',
-  'policy',
-  'policy-arn',
-  'tag',
-  'transitive-tag',
-] as const
+/** Names of {@link ROLE_OPTIONS}. */
+export const ROLE_FLAGS = Object.keys(ROLE_OPTIONS) as (keyof typeof ROLE_OPTIONS)[]
+const ROLE_ONLY = ['session-name', ...ROLE_FLAGS] as const
+
+/** What {@link ROLE_OPTIONS} mean for `AssumeRole`. Reads the file of the policy. */
+export function roleFieldsOf(flags: GivenOf<typeof ROLE_OPTIONS>) {
+  return {
+    ...given('ExternalId', flags['external-id']),
+    ...given('SourceIdentity', flags['source-identity']),
+    ...given('Policy', fileOf('--policy', flags.policy)?.toString('utf8')),
+    ...given(
+      'PolicyArns',
+      flags['policy-arn']?.map((arn) => ({ arn })),
+    ),
+    ...given('Tags', flags.tag?.map(tagOf)),
+    ...given('TransitiveTagKeys', flags['transitive-tag']),
+  }
+}
+
+/** @throws {CliError} where it has no TLS, and is not on this machine. */
+export function stsEndpointOf(flags: { readonly 'sts-endpoint'?: string | undefined }): string | undefined {
+  const endpoint = flags['sts-endpoint']
+  if (endpoint !== undefined && !/^https:\/\/|^http:\/\/127\.0\.0\.1:\d+\/?$/.test(endpoint)) {
+    throw usageError('--sts-endpoint must begin with https://') // the session token comes from there
+  }
+  return endpoint
+}
 
 function tagOf(pair: string): { Key: string; Value: string } {
   const at = pair.indexOf('=')

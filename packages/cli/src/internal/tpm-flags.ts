@@ -1,4 +1,5 @@
-import { type OpenTpmHmacInit, parsePcrs, type SaltKey, type TpmOptions } from '@hardbound/hmac-signer-tpm'
+import type { OpenTpmHmacInit, SaltKey, TpmOptions } from '@hardbound/hmac-signer-tpm'
+import { parsePcrs } from '@hardbound/tpm2/keys'
 import { CliError, usageError } from '../cli-error.ts'
 import { fileOf, flag, given, inWordsOfFlags, oneOf, required, secondsOf, text } from './flags.ts'
 import { readSecret } from './secret-source.ts'
