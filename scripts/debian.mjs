@@ -7,6 +7,7 @@ import { run, step, stop } from './lib.mjs'
 const NEEDED = [
   ['awscli', '/usr/bin/aws'],
   ['python3-boto3', '/usr/lib/python3/dist-packages/boto3'],
+  ['chromium', '/usr/bin/chromium'],
   ['openssl', '/usr/bin/openssl'],
   ['softhsm2', '/usr/bin/softhsm2-util'],
   ['opensc', '/usr/bin/pkcs11-tool'],

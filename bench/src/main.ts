@@ -2,13 +2,27 @@ import { parseArgs } from 'node:util'
 import { brokerGrant } from './broker-grant.ts'
 import { cliStart } from './cli-start.ts'
 import { hardwareCalls } from './hardware-calls.ts'
+import { metadataServer } from './metadata-server.ts'
 import { pkcs11Hmac } from './pkcs11-hmac.ts'
+import { raSign } from './ra-sign.ts'
+import { raSignDevice } from './ra-sign-device.ts'
 import type { Row } from './row.ts'
 import { sign } from './sign.ts'
 import { tpmHmac } from './tpm-hmac.ts'
 import { verify } from './verify.ts'
 
-const BENCHMARKS = [...sign, hardwareCalls, ...tpmHmac, pkcs11Hmac, verify, brokerGrant, ...cliStart]
+const BENCHMARKS = [
+  ...sign,
+  ...raSign,
+  ...raSignDevice,
+  hardwareCalls,
+  ...tpmHmac,
+  pkcs11Hmac,
+  verify,
+  brokerGrant,
+  metadataServer,
+  ...cliStart,
+]
 
 const HELP = `npm run bench [-- --only NAME] [-- --json]
 

@@ -1,4 +1,5 @@
-// Bundles each `hardbound aws …` and `hardbound azure …` into one CommonJS file: reading many modules would cost more than everything else it does.
+// Bundles each `hardbound aws …` and `hardbound azure …`, and each drop-in command, into one CommonJS file: reading many modules would cost
+// more than everything else that it does.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,12 +12,14 @@ const kmsLibraryOnUse = {
     onResolve({ filter: /^@hardbound\/hmac-signer-kms$/ }, ({ path }) => ({ path, external: true })),
 }
 
-/** What a single identity needs, in a file of its own beside the command of all identities: what is not read costs nothing. */
+/** What not every run needs, in files of their own beside the commands: what is not read costs nothing. */
 const LIBRARIES = {
-  store: ['@hardbound/roles-anywhere/store'],
+  store: ['@hardbound/roles-anywhere/store', '@hardbound/roles-anywhere/certificate-data'],
   tpm2: ['@hardbound/tpm2', '@hardbound/tpm2/keys', '@hardbound/tpm2/key-file', '@hardbound/tpm2/signing-key'],
   pkcs11: ['@hardbound/pkcs11', '@hardbound/pkcs11/signing-key'],
   sts: ['@hardbound/sigv4-hmac', '@hardbound/sigv4-hmac/sts'],
+  'credential-server': ['@hardbound/credential-server', '@hardbound/credential-server/update'],
+  cache: ['@hardbound/credential-server/cache'],
   'ml-dsa': ['@noble/post-quantum/ml-dsa.js'],
   'node-forge': ['node-forge'],
 }
@@ -25,14 +28,14 @@ const libraryOf = new Map(Object.entries(LIBRARIES).flatMap(([file, names]) => n
 /**
  * Libraries are loaded by `require`: `import()` would start Node's loader of ES modules, which takes longer than they do.
  *
- * @param self The one that is made now.
+ * @param inline Those that the file can't do without, or that are made now: they become part of it.
  */
-const librariesOnUse = (self) => ({
+const librariesOnUse = (...inline) => ({
   name: 'libraries-on-use',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^[@\w]/ }, ({ path }) => {
       const file = libraryOf.get(path)
-      return file === undefined || file === self ? undefined : { path: file, namespace: 'library' }
+      return file === undefined || inline.includes(file) ? undefined : { path: file, namespace: 'library' }
     })
     onResolve({ filter: /^\.\/library-/ }, ({ path }) => ({ path, external: true }))
     onLoad({ filter: /./, namespace: 'library' }, ({ path }) => ({
@@ -52,22 +55,33 @@ const common = {
   logOverride: { 'empty-import-meta': 'silent' }, // CommonJS has __filename
   legalComments: 'none',
 }
-const command = { ...common, outdir: 'dist', outExtension: { '.js': '.cjs' } }
+const command = (entry, ...inline) =>
+  build({
+    ...common,
+    entryPoints: [entry],
+    outfile: entry.replace(/^.*\/(.*)\.ts$/, 'dist/$1.cjs'),
+    plugins: [kmsLibraryOnUse, librariesOnUse(...inline)],
+  })
 
-await build({
-  ...command,
-  entryPoints: ['src/aws-ekm.ts', 'src/aws-tpm.ts', 'src/aws-pkcs11.ts', 'src/aws-kms.ts', 'src/azure-ekm.ts'],
-  plugins: [kmsLibraryOnUse],
-})
-await build({ ...command, entryPoints: ['src/aws-roles-anywhere.ts'], plugins: [librariesOnUse()] })
+await command('src/aws-ekm.ts')
+await command('src/aws-tpm.ts', 'tpm2', 'sts')
+await command('src/aws-pkcs11.ts', 'pkcs11', 'sts')
+await command('src/aws-kms.ts', 'sts')
+await command('src/aws-roles-anywhere.ts')
+await command('src/azure-ekm.ts')
+await command('src/drop-in/aws-signing-helper.ts')
+await command('src/drop-in/aws-tpm-process-credential.ts', 'tpm2', 'sts')
+await command('src/drop-in/aws-pkcs-process-credential.ts', 'pkcs11', 'sts')
+await command('src/drop-in/aws-channel-jwt-process-credential.ts')
 
+const here = fileURLToPath(new URL('.', import.meta.url))
 const rolesAnywhere = fileURLToPath(new URL('../roles-anywhere/', import.meta.url))
 for (const [file, names] of Object.entries(LIBRARIES)) {
   const contents =
     file === 'node-forge'
       ? "module.exports = require('node-forge')"
       : names.map((name) => `export * from '${name}'`).join('\n')
-  const stdin = { contents, resolveDir: rolesAnywhere }
+  const stdin = { contents, resolveDir: contents.includes('@hardbound/') ? here : rolesAnywhere }
   await build({ ...common, stdin, outfile: `dist/library-${file}.cjs`, plugins: [librariesOnUse(file)] })
 }
 // Their licences want to be with them.

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { readInput } from './input.ts'
 import { awsIdentitySchema } from './internal/aws-identity-schema.ts'
 import { azureSchema } from './internal/azure-schema.ts'
-import { ConfigError, type Problem, snakeCase } from './internal/config-error.ts'
+import { ConfigError, problemsOf, snakeCase } from './internal/config-error.ts'
 import { parseConfigYaml } from './internal/strict-yaml.ts'
 
 const text = z.string().min(1, 'must not be empty').max(4096)
@@ -107,20 +107,4 @@ export async function loadBrokerConfig(source: string): Promise<BrokerConfig> {
   if (!result.success) throw new ConfigError(result.error.issues.flatMap(problemsOf))
   const folder = source === '-' ? process.cwd() : dirname(resolve(source))
   return { ...result.data, source, pathOf: (path) => resolve(folder, path) }
-}
-
-/** Zod's messages name what was expected, never what was there. */
-function problemsOf(issue: z.core.$ZodIssue): Problem[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: formatPath([...issue.path, key]), problem: 'unknown key' }))
-  }
-  return [{ path: formatPath(issue.path), problem: issue.message }]
-}
-
-/** `attestation.issuers[0].type` */
-function formatPath(segments: readonly PropertyKey[]): string {
-  return segments.reduce<string>((path, segment) => {
-    if (typeof segment === 'number') return `${path}[${segment}]`
-    return path === '' ? String(segment) : `${path}.${String(segment)}`
-  }, '')
 }

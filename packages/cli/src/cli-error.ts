@@ -5,10 +5,14 @@ export type ExitCode = 0 | 1 | 2
 export class CliError extends Error {
   override readonly name = 'CliError'
   readonly exitCode: ExitCode
+  /** That of the cause, where it has one. */
+  readonly code: string | undefined
 
   constructor(message: string, { exitCode = 1, ...options }: ErrorOptions & { exitCode?: ExitCode } = {}) {
     super(message, options)
     this.exitCode = exitCode
+    const { cause } = options
+    this.code = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined
   }
 }
 

@@ -4,15 +4,20 @@ import { CliError } from './cli-error.ts'
 import { auditVerifyCommand } from './commands/audit-verify.ts'
 import { brokerCheckCommand } from './commands/broker-check.ts'
 import { brokerRunCommand } from './commands/broker-run.ts'
+import { cacheClearCommand } from './commands/cache-clear.ts'
 import { certReadCommand } from './commands/cert-read.ts'
 import { certSignTestCommand } from './commands/cert-sign-test.ts'
+import { completionCommand } from './commands/completion.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { kmsWrapCommand } from './commands/kms-wrap.ts'
 import { pkcs11ImportCommand } from './commands/pkcs11-import.ts'
 import { pkcs11ListCommand } from './commands/pkcs11-list.ts'
 import { policyTestCommand } from './commands/policy-test.ts'
+import { serveCommand } from './commands/serve.ts'
 import { tokenInspectCommand } from './commands/token-inspect.ts'
 import { tpmImportCommand } from './commands/tpm-import.ts'
 import { tpmNameCommand } from './commands/tpm-name.ts'
+import { updateCommand } from './commands/update.ts'
 import { note } from './output.ts'
 
 const EXIT_CODES = '\nExit codes: 0 ok, 1 failed or denied, 2 used wrongly.'
@@ -34,6 +39,11 @@ function createProgram(): Command {
   group(program, 'pkcs11', 'keys in HSMs and other PKCS #11 tokens', [pkcs11ImportCommand(), pkcs11ListCommand()])
   group(program, 'kms', 'keys that a KMS wraps, or Vault holds', [kmsWrapCommand()])
   group(program, 'cert', 'X.509 identities', [certReadCommand(), certSignTestCommand()])
+  program.addCommand(serveCommand())
+  program.addCommand(updateCommand())
+  group(program, 'cache', 'sessions on disk', [cacheClearCommand()])
+  program.addCommand(doctorCommand().addHelpText('after', EXIT_CODES))
+  program.addCommand(completionCommand().addHelpText('after', EXIT_CODES))
   group(program, 'aws', 'credentials for AWS tools', [
     new Command('ekm')
       .description('print credentials as a credential_process; see hardbound aws ekm --help')

@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { generateKeyPairSync, type JsonWebKey, sign } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -7,7 +8,17 @@ import { startIssuer, startLauncher, type TestIssuer, type TestLauncher } from '
 import { startEntra, type TestEntra } from '@hardbound/testkit/azure'
 import { createSoftHsm, startSwtpm, type TestSoftHsm, type TestSwtpm } from '@hardbound/testkit/hardware'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
-import { AUDIENCE, type Folder, hardbound, IMAGE_DIGEST, makeBroker, makeFolder, runBroker } from './helpers.ts'
+import {
+  AUDIENCE,
+  COMMAND,
+  ENV,
+  type Folder,
+  hardbound,
+  IMAGE_DIGEST,
+  makeBroker,
+  makeFolder,
+  runBroker,
+} from './helpers.ts'
 
 const TENANT = '11111111-2222-4333-8444-555555555555'
 const CLIENT = '66666666-7777-4888-8999-aaaaaaaaaaaa'
@@ -212,6 +223,43 @@ describe('hardbound azure ekm', () => {
       expect(entra.calls).toEqual([])
       const named = await refused('--scope', SCOPE, '--tenant-id', TENANT, '--client-id', CLIENT)
       expect(named.code).toBe(0)
+    })
+  })
+
+  it('is served to programs that know managed identity, as hardbound serve azure-ekm', async () => {
+    await withBroker(await configure({ client_secret_file: 'secret' }), async ([, , ...flags]) => {
+      const file = join(folder.path, 'azure.env')
+      const mine = [
+        '--listen',
+        '127.0.0.1:0',
+        '--environment-file',
+        file,
+        '--allow-resource',
+        'https://storage.azure.com',
+      ]
+      const child = spawn(process.execPath, [COMMAND, 'serve', 'azure-ekm', ...flags, ...mine], {
+        env: ENV,
+        stdio: 'pipe',
+      })
+      try {
+        await new Promise<void>((resolve, reject) => {
+          child.stderr.on('data', (chunk: Buffer) => chunk.includes('"listening"') && resolve())
+          child.once('close', () => reject(new Error('it did not start')))
+        })
+        const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
+        const env = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2))) as Record<string, string>
+        expect(Object.keys(env).sort()).toEqual(['IDENTITY_ENDPOINT', 'IDENTITY_HEADER', 'MSI_ENDPOINT', 'MSI_SECRET'])
+        const ask = (resource: string) =>
+          fetch(`${env.IDENTITY_ENDPOINT}?api-version=2019-08-01&resource=${encodeURIComponent(resource)}`, {
+            headers: { 'x-identity-header': env.IDENTITY_HEADER ?? '' },
+          })
+        const { access_token } = (await (await ask('https://storage.azure.com')).json()) as { access_token: string }
+        expect(entra.tokenFor(access_token)).toMatchObject({ tid: TENANT, appid: CLIENT })
+        expect((await ask('https://graph.microsoft.com')).status).toBe(403)
+      } finally {
+        child.kill('SIGTERM')
+        await once(child, 'close')
+      }
     })
   })
 

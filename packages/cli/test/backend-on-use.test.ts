@@ -1,4 +1,4 @@
-import type { HmacBackend } from '@hardbound/sigv4-hmac/backend'
+import { type HmacBackend, HmacBackendError } from '@hardbound/sigv4-hmac/backend'
 import { describe, expect, it, jest } from '@jest/globals'
 import { backendOnUse } from '../src/internal/backend-on-use.ts'
 
@@ -31,6 +31,16 @@ describe('backendOnUse', () => {
     const lazy = backendOnUse('test', open)
     for (let at = 0; at < 2; at++) await expect(lazy.hmacSha256(Buffer.of(1))).rejects.toThrow('refused')
     expect(open).toHaveBeenCalledTimes(1)
+    await lazy.close()
+  })
+
+  it('opens again where the device was not there', async () => {
+    const open = jest.fn(async (): Promise<HmacBackend> => backend())
+    open.mockRejectedValueOnce(new HmacBackendError('ERR_HMAC_UNAVAILABLE', 'gone'))
+    const lazy = backendOnUse('test', open)
+    await expect(lazy.hmacSha256(Buffer.of(1))).rejects.toThrow('gone')
+    await lazy.hmacSha256(Buffer.of(1))
+    expect(open).toHaveBeenCalledTimes(2)
     await lazy.close()
   })
 })

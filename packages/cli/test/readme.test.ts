@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { loadPolicy } from '@hardbound/broker-core'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { readSourcesConfig } from '../src/sources/read-config.ts'
 import { type Folder, hardbound, makeBroker, makeFolder } from './helpers.ts'
 
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
-const [brokerYaml = '', identityYaml = '', azureYaml = '', policyYaml = ''] = [
+const [brokerYaml = '', identityYaml = '', azureYaml = '', policyYaml = '', sourcesYaml = ''] = [
   ...README.matchAll(/```yaml\n(.*?)```/gs),
 ].map(([, text]) => text)
 
@@ -91,6 +92,18 @@ describe('README', () => {
     ]) {
       expect(azureYaml).toContain(`${key}`)
     }
+  })
+
+  it('has a file of sources that are taken', async () => {
+    const { sources, listen } = await readSourcesConfig(await folder.write('sources.yaml', sourcesYaml))
+    expect(listen).toBe('127.0.0.1:9911')
+    expect(sources.map(({ name, source }) => [name, source.name])).toEqual([
+      ['reader', 'roles-anywhere'],
+      ['auditor', 'tpm'],
+      ['blobs', 'azure-ekm'],
+    ])
+    expect(sources[0]?.flags.certificate).toBe(`${folder.path}/client.pem`)
+    expect(sources[1]?.flags['key-auth']).toBe(`file:${folder.path}/tpm-password`)
   })
 
   it('has examples whose flags exist', async () => {

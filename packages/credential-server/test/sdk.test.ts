@@ -33,15 +33,19 @@ describe('@azure/identity in another process', () => {
     expect(it0.credential.scopes).toEqual([SCOPE])
   })
 
-  it('I25 has a good token each time, over three that live two seconds', async () => {
-    it0 = await startServer({}, testCredential(2000))
-    const env = without(it0.server.environment(), 'AZURE_POD_IDENTITY_AUTHORITY_HOST')
-    const tokens = await runFixture<SdkToken[]>('get-token.mjs', ['managed', SCOPE, '3'], { env })
-    expect(tokens).toHaveLength(3)
-    expect(tokens.every((it) => it.isGood)).toBe(true)
-    expect(new Set(tokens.map((it) => it.token)).size).toBe(3)
-    expect(it0.credential.scopes).toEqual([SCOPE, SCOPE, SCOPE])
-  })
+  it.each(['default', 'managed'])(
+    'I25 has a good token each time, over four that live two seconds (%s)',
+    async (kind) => {
+      it0 = await startServer({}, testCredential(2000))
+      const env = without(it0.server.environment(), 'AZURE_POD_IDENTITY_AUTHORITY_HOST')
+      const tokens = await runFixture<SdkToken[]>('get-token.mjs', [kind, SCOPE, '4'], { env })
+      expect(tokens).toHaveLength(4)
+      expect(tokens.every((it) => it.isGood)).toBe(true)
+      expect(new Set(tokens.map((it) => it.token)).size).toBe(4)
+      expect(it0.credential.scopes).toEqual(Array(4).fill(SCOPE))
+      expect(it0.events).toEqual([])
+    },
+  )
 
   it('keeps the slash of a resource, and makes two of it', async () => {
     it0 = await startServer()

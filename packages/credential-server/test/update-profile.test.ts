@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { renameSync, symlinkSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import {
   chmod,
@@ -221,20 +222,21 @@ describe('updateProfile', () => {
     expect(text).toContain(KEYS.secretAccessKey)
   })
 
-  it('F08: eight updaters at once, each with a profile of its own, and all are current', async () => {
+  it('F08: eight updaters at once, two of them of one profile, 1,000 rounds, and all are current', async () => {
     await write()
     const compiled = await compileSources(folder)
-    const profiles = Array.from({ length: 8 }, (_, n) => `p${n}`)
+    const profiles = Array.from({ length: 8 }, (_, n) => `p${n % 7}`)
     const ended = await Promise.all(
-      profiles.map((profile) => outcome(startChild('updater.mjs', [compiled, 'rounds', file, profile, 25]))),
+      profiles.map((profile) => outcome(startChild('updater.mjs', [compiled, 'rounds', file, profile, 125]))),
     )
     expect(ended.map(({ code }) => code)).toEqual(profiles.map(() => 0))
     const text = await readFile(file, 'utf8')
     expect(text.startsWith(OLD)).toBe(true)
     for (const profile of profiles) {
       const lines = ['aws_access_key_id = access', 'aws_secret_access_key = secret', 'aws_session_token = token']
-      expect(text).toContain(`[${profile}]\n${lines.map((line) => `${line}-${profile}-25\n`).join('')}`)
+      expect(text).toContain(`[${profile}]\n${lines.map((line) => `${line}-${profile}-125\n`).join('')}`)
     }
+    expect(text.match(/^\[/gm)).toHaveLength(2 + 7)
     expect((await readdir(folder)).sort()).toEqual(['compiled', 'credentials'])
   }, 120_000)
 
@@ -264,6 +266,56 @@ describe('updateProfile', () => {
         if (error !== `ERR_CREDENTIALS_FILE_${expected}`)
           throw new Error(`${errno} at ${n}, ${calls[n - 1]}: ${String(error)}`)
       }
+    }
+  })
+
+  it('F10: what takes the folder’s place at any call is neither read nor written', async () => {
+    const [own, moved, trap] = [join(folder, 'own'), join(folder, 'moved'), join(folder, 'trap')]
+    const want = { profile: 'default', credentials: KEYS, tighten: false, lockTimeoutMs: 0 }
+    const { calls, fs: none, closeAll } = faultyFs(() => 'go')
+    await write()
+    await replaceProfile(none, { ...want, file })
+    await closeAll()
+    const outcomes: unknown[] = []
+    for (let n = calls.indexOf('open') + 1; n <= calls.length; n++) {
+      for (const path of [own, trap]) await mkdir(path, { mode: 0o700 })
+      for (const path of [own, trap]) await writeFile(join(path, 'credentials'), OLD, { mode: 0o600 })
+      const swapping = faultyFs((call) => {
+        if (call === n) {
+          renameSync(own, moved)
+          symlinkSync(trap, own)
+        }
+        return 'go'
+      })
+      const error = await codeOf(replaceProfile(swapping.fs, { ...want, file: join(own, 'credentials') }))
+      await swapping.closeAll()
+      outcomes.push(error)
+      expect([n, await readdir(trap), await readFile(join(trap, 'credentials'), 'utf8')]).toEqual([
+        n,
+        ['credentials'],
+        OLD,
+      ])
+      const text = await readFile(join(moved, 'credentials'), 'utf8')
+      if (error === 'no error') expect(text).toContain(KEYS.secretAccessKey)
+      else expect(text).toBe(OLD)
+      for (const path of [own, moved, trap]) await fs.rm(path, { recursive: true })
+    }
+    expect(outcomes.slice(0, 1)).not.toEqual(['no error']) // a link in its place
+    expect(outcomes.filter((it) => it === 'no error').length).toBeGreaterThan(10) // the folder that was opened
+  })
+
+  it('F10: a file that is there already under the name of the new one is not written', async () => {
+    await write()
+    const victim = join(folder, 'victim')
+    await writeFile(victim, 'mine')
+    for (const plant of [symlink, link]) {
+      const open: typeof fs.open = async (path, ...rest) => {
+        if (String(path).includes('.tmp.')) await plant(victim, path)
+        return await fs.open(path, ...rest)
+      }
+      const want = { file, profile: 'default', credentials: KEYS, tighten: false, lockTimeoutMs: 0 }
+      expect(await codeOf(replaceProfile({ ...fs, open }, want))).toBe('ERR_CREDENTIALS_FILE_IO')
+      expect([await readFile(file, 'utf8'), await readFile(victim, 'utf8')]).toEqual([OLD, 'mine'])
     }
   })
 
@@ -324,7 +376,7 @@ describe('updateProfile', () => {
     const ended = outcome(child)
     const seen = new Set<string>()
     const until = performance.now() + 20_000
-    for (let reads = 0; (reads < 5000 || seen.size < 2) && performance.now() < until; reads++)
+    for (let reads = 0; (reads < 10_000 || seen.size < 2) && performance.now() < until; reads++)
       seen.add(await readFile(file, 'latin1'))
     child.kill('SIGKILL')
     await ended
@@ -379,7 +431,7 @@ if (isRoot)
       expect(await readFile(file, 'utf8')).toBe(OLD)
     })
 
-    it('F03, F07: as nobody: refuses files of others, and folders where it may not write', async () => {
+    it('F03, F04, F07: as nobody: refuses files of others, links to them, and folders where it may not write', async () => {
       const compiled = await compileSources(folder)
       execFileSync('chmod', ['-R', 'a+rX', compiled])
       await chmod(folder, 0o755)
@@ -395,7 +447,11 @@ if (isRoot)
       await writeFile(join(own, 'foreign'), OLD, { mode: 0o644 })
       expect(await asNobody(join(own, 'foreign'))).toMatchObject({ code: 'ERR_CREDENTIALS_FILE_UNSAFE' })
       expect(await readFile(join(own, 'foreign'), 'utf8')).toBe(OLD)
+      await symlink(file, join(own, 'link')) // as to /etc/passwd
+      await fs.lchown(join(own, 'link'), NOBODY, NOBODY)
+      expect(await asNobody(join(own, 'link'))).toMatchObject({ code: 'ERR_CREDENTIALS_FILE_UNSAFE' })
+      expect(await readFile(file, 'utf8')).toBe(OLD)
       expect(await asNobody(join(own, 'new'))).toMatchObject({ changed: true })
-      expect((await readdir(own)).sort()).toEqual(['foreign', 'new'])
+      expect((await readdir(own)).sort()).toEqual(['foreign', 'link', 'new'])
     })
   })

@@ -106,11 +106,18 @@ describe('connectEkm', () => {
     ['nobody to trust', { ca: '' }],
     ['a pin that is none', { spkiPins: ['sha1/AAAA'] }],
     ['C15 a certificate without its key', { cert: 'pem' }],
+    ['C15 a certificate and a key that are none', { cert: 'pem', key: 'pem' }],
     ['an address without a port', { address: 'broker.example.com' }],
     ['an address with port 0', { address: 'broker.example.com:0' }],
     ['a proxy that is no http:// URL', { proxy: 'socks5://127.0.0.1:1' }],
   ])('takes for a mistake of the caller: %s', async (_name, wrong) => {
     await expect(connectEkm({ url: 'https://broker.example.com', ca: 'pem', ...wrong })).rejects.toThrow(TypeError)
+  })
+
+  it("C15 takes a key that is not the certificate's for a mistake of the caller", async () => {
+    const [one, other] = [await pki.issue({ commonName: 'one' }), await pki.issue({ commonName: 'other' })]
+    const init = { url: 'https://broker.example.com', ca: pki.caPem, cert: one.certPem, key: other.keyPem }
+    await expect(connectEkm(init)).rejects.toThrow(/"cert" and "key" must be a certificate and its private key/)
   })
 
   it('E25 refuses a server that speaks only TLS 1.2', async () => {

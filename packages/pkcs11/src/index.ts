@@ -1,6 +1,7 @@
 export { loadAddon } from './addon.ts'
 export { checkModulePath, DEFAULT_MODULE_FOLDERS } from './check-module.ts'
 export type { Attribute, Cryptoki, Handle, Mechanism, Pkcs11Addon, PssParameter } from './cryptoki.ts'
+export { defaultModulePath } from './default-module.ts'
 export { Pkcs11Error, type Pkcs11ErrorCode } from './errors.ts'
 export { findObject, findObjects, type ObjectSearch } from './find-objects.ts'
 export { findToken, matchesToken } from './find-token.ts'

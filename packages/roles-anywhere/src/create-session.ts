@@ -10,7 +10,7 @@ import { type Connection, type ConnectionInit, checkConnection } from './interna
 import { withDeadline } from './internal/deadline.ts'
 import { skewMsOf, skewText } from './internal/skew.ts'
 import { refusalOf } from './refusal.ts'
-import { type RolesAnywhereSession, readSession } from './response.ts'
+import { type AnswerRules, type RolesAnywhereSession, readSession } from './response.ts'
 import { prepareX509Request } from './sign-request.ts'
 import type { X509IdentitySource } from './types.ts'
 import type { OnRolesAnywhereWarning } from './warning.ts'
@@ -28,6 +28,11 @@ export interface CreateSessionInit extends SessionAsked, RolesAnywhereEndpointIn
    * that is an `ERR_RA_CLOCK` then.
    */
   onWarning?: OnRolesAnywhereWarning | undefined
+  /**
+   * What to do with an answer whose keys have an unknown form, are over, last longer than asked for, or are of another role. Default:
+   * `refuse`; `warn` tells `onWarning` and takes them.
+   */
+  answerRules?: AnswerRules | undefined
   /** Milliseconds since the epoch. Default: `Date.now`. */
   clock?: (() => number) | undefined
 }
@@ -63,11 +68,12 @@ export async function createSession(
 
 /** As {@link createSession}, in two steps: options are checked at once, and the session is asked for later, as often as you like. */
 export function prepareSession(init: CreateSessionInit): SessionRequest {
-  const { identity, timeoutMs = 30_000, maxAttempts = 3, clock = Date.now } = init
+  const { identity, timeoutMs = 30_000, maxAttempts = 3, answerRules = 'refuse', clock = Date.now } = init
   const onWarning: OnRolesAnywhereWarning = (warning) => init.onWarning?.(warning)
   assertWhole('timeoutMs', timeoutMs, MAX_TIMER_MS)
   assertWhole('maxAttempts', maxAttempts, 100)
   if (typeof identity?.current !== 'function') throw new TypeError('"identity" must be a source of X.509 identities')
+  if (answerRules !== 'refuse' && answerRules !== 'warn') throw new TypeError('"answerRules" must be refuse or warn')
   const asked = checkAsked(init)
   const endpoint = rolesAnywhereEndpoint(init, asked.region)
   const connection = checkConnection(init)
@@ -85,7 +91,17 @@ export function prepareSession(init: CreateSessionInit): SessionRequest {
         const endsMs = monotonicMs() + timeoutMs
         const current = await identity.current({ signal: inner })
         const checked = await checkIdentity(current, { nowMs: clock(), onWarning }, init)
-        const session = { asked, endpoint, connection, identity: checked, clock, onWarning, maxAttempts, endsMs }
+        const session = {
+          asked,
+          endpoint,
+          connection,
+          identity: checked,
+          clock,
+          onWarning,
+          maxAttempts,
+          answerRules,
+          endsMs,
+        }
         const mayCorrectClock = init.onWarning !== undefined
         return attempts({ ...session, mayCorrectClock, signal: inner, invocationId: randomUUID() })
       },
@@ -103,6 +119,7 @@ interface Session {
   /** Somebody is told of it. */
   readonly mayCorrectClock: boolean
   readonly maxAttempts: number
+  readonly answerRules: AnswerRules
   /** On the monotonic clock. */
   readonly endsMs: number
   readonly signal: AbortSignal
@@ -180,12 +197,14 @@ async function assertOwnSignature(
 }
 
 function readAnswer(answer: HttpAnswer, session: Session, skewMs: number): RolesAnywhereSession {
-  const { asked, endpoint, clock } = session
+  const { asked, endpoint, clock, answerRules, onWarning } = session
+  const onOdd = ({ message }: Error): void => onWarning({ code: 'WARN_RA_ANSWER', message })
   try {
     const note = skewMs === 0 ? undefined : `this machine's clock is ${skewText(skewMs)}`
     if (answer.status < 200 || answer.status > 299) throw refusalOf(answer, endpoint.origin.host, note)
-    const it = readSession(answer.body, asked, clock() + skewMs)
-    if (it.expiration.getTime() > clock()) return it
+    const isLenient = answerRules === 'warn'
+    const it = readSession(answer.body, asked, clock() + skewMs, isLenient ? onOdd : undefined)
+    if (isLenient || it.expiration.getTime() > clock()) return it
     throw new RolesAnywhereError(
       'ERR_RA_CLOCK',
       `the session is over by this machine's clock, which is ${skewText(skewMs)}: set it right`,

@@ -18,6 +18,9 @@ export interface RolesAnywhereSession {
   readonly subjectArn: string | undefined
 }
 
+/** What to do with an answer that is odd: keys of an unknown form, over, for longer than asked, of another role. */
+export type AnswerRules = 'refuse' | 'warn'
+
 /** How much longer than asked for a session may last, in milliseconds: as far as AWS lets clocks be apart. */
 const SLACK_MS = 5 * 60_000
 const MAX_SECONDS = 43_200
@@ -25,16 +28,31 @@ const ACCESS_KEY_ID = /^ASIA[A-Z0-9]{12,124}$/
 const SECRET = /^[\x21-\x7e]{16,256}$/
 const TOKEN = /^[\x21-\x7e]{16,16384}$/
 const EXPIRATION = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/
+const ANY_KEY = /^[\x21-\x7e]{1,16384}$/
 const ARN = /^arn:[\x21-\x7e]{1,2044}$/
 
 /**
  * Reads a success, and holds it against what was asked. Members that nobody here uses are not looked at.
  *
  * @param nowMs By a clock that is right: this machine's, or corrected by what the service's says.
+ * @param onOdd Told what is odd. Without it that is an error.
  * @throws {RolesAnywhereError} `ERR_RA_RESPONSE`
  * @see {@link https://docs.aws.amazon.com/rolesanywhere/latest/userguide/authentication-create-session.html IAM Roles Anywhere, "CreateSession API"}
  */
-export function readSession(body: Uint8Array, asked: CheckedAsked, nowMs: number): RolesAnywhereSession {
+export function readSession(
+  body: Uint8Array,
+  asked: CheckedAsked,
+  nowMs: number,
+  onOdd?: (error: RolesAnywhereError) => void,
+): RolesAnywhereSession {
+  const hold = (check: () => void): void => {
+    try {
+      check()
+    } catch (error) {
+      if (onOdd === undefined || !(error instanceof RolesAnywhereError)) throw error
+      onOdd(error)
+    }
+  }
   const answer = parsed(body)
   const sets = answer.credentialSet
   if (!Array.isArray(sets) || sets.length !== 1) throw wrong('has not just one set of credentials')
@@ -42,19 +60,30 @@ export function readSession(body: Uint8Array, asked: CheckedAsked, nowMs: number
   const keys = recordOf(set.credentials)
   const expirationText = field(keys, 'expiration', EXPIRATION)
   const expiration = new Date(expirationText)
-  assertExpiration(expiration.getTime() - nowMs, asked)
-  const assumedRoleArn = optional(recordOf(set.assumedRoleUser ?? {}), 'arn')
-  const roleArn = optional(set, 'roleArn')
-  assertRole({ assumedRoleArn, roleArn }, asked)
+  hold(() => assertExpiration(expiration.getTime() - nowMs, asked))
+  const arnOf = (of: Json, name: string): string | undefined => {
+    let arn: string | undefined
+    hold(() => {
+      arn = optional(of, name)
+    })
+    return arn
+  }
+  const assumedRoleArn = arnOf(recordOf(set.assumedRoleUser ?? {}), 'arn')
+  const roleArn = arnOf(set, 'roleArn')
+  hold(() => assertRole({ assumedRoleArn, roleArn }, asked))
+  const key = (name: string, form: RegExp): string => {
+    hold(() => void field(keys, name, form))
+    return field(keys, name, ANY_KEY)
+  }
   return {
-    accessKeyId: field(keys, 'accessKeyId', ACCESS_KEY_ID),
-    secretAccessKey: field(keys, 'secretAccessKey', SECRET),
-    sessionToken: field(keys, 'sessionToken', TOKEN),
+    accessKeyId: key('accessKeyId', ACCESS_KEY_ID),
+    secretAccessKey: key('secretAccessKey', SECRET),
+    sessionToken: key('sessionToken', TOKEN),
     expiration,
     expirationText,
     accountId: asked.role.account,
     assumedRoleArn,
-    subjectArn: optional(answer, 'subjectArn'),
+    subjectArn: arnOf(answer, 'subjectArn'),
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, ECDH } from 'node:crypto'
+import { createHash, createPublicKey, ECDH, type KeyObject } from 'node:crypto'
 import { RolesAnywhereError } from './errors.ts'
 import { DER, derAlgorithm, derValue, readDer, readDerOne } from './internal/der.ts'
 import { readCertificate } from './internal/read-certificate.ts'
@@ -11,8 +11,10 @@ export type SignatureFormat = 'json' | 'text' | 'bin'
 export interface SignTestStringInit {
   /** Signs; a whole {@link X509Identity} is one. */
   readonly key: Pick<X509Identity, 'sign'>
-  /** DER, of which the public key goes into the message. Left out, or with an ML-DSA key: the message ends before. */
+  /** DER, of which the public key goes into the message. With an ML-DSA key the message ends before. */
   readonly certificate?: Uint8Array | undefined
+  /** The public key itself, in place of `certificate`. Without both the message ends before. */
+  readonly publicKey?: KeyObject | undefined
   /** Of RSA and EC keys. Default: `sha256`. */
   readonly digest?: SignatureHash | undefined
   /** Default: `json`. */
@@ -30,10 +32,10 @@ const EC = '1.2.840.10045.2.1'
  * @returns What is to be printed.
  */
 export async function signTestString(
-  { key, certificate, digest = 'sha256', format = 'json' }: SignTestStringInit,
+  { key, certificate, publicKey, digest = 'sha256', format = 'json' }: SignTestStringInit,
   options?: { signal?: AbortSignal },
 ): Promise<Uint8Array> {
-  const signature = await key.sign(testMessage(certificate), digest, options)
+  const signature = await key.sign(testMessage(certificate ?? publicKey), digest, options)
   if (format === 'bin') return signature
   const hex = Buffer.from(signature).toString('hex')
   return Buffer.from(format === 'json' ? `"${hex}"` : hex)
@@ -42,13 +44,20 @@ export async function signTestString(
 /**
  * What {@link signTestString} signs.
  *
+ * @param owner Certificate in DER, or public key.
  * @throws {RolesAnywhereError} `ERR_RA_CERTIFICATE`
  */
-export function testMessage(certificate?: Uint8Array): Uint8Array {
+export function testMessage(owner?: Uint8Array | KeyObject): Uint8Array {
   const text = Buffer.from(`${TEXT}1`)
-  const publicKey = certificate && readPublicKey(readCertificate(certificate).publicKeyInfo)
+  const publicKey = owner && readPublicKey(publicKeyInfoOf(owner))
   if (publicKey === undefined) return text
   return Buffer.concat([text, createHash('sha256').update('IAM RA').update(publicKey).digest()])
+}
+
+function publicKeyInfoOf(owner: Uint8Array | KeyObject): Uint8Array {
+  return owner instanceof Uint8Array
+    ? readCertificate(owner).publicKeyInfo
+    : owner.export({ type: 'spki', format: 'der' })
 }
 
 function readPublicKey(publicKeyInfo: Uint8Array): Uint8Array | undefined {

@@ -2,6 +2,7 @@
 export type RolesAnywhereWarningCode =
   | 'WARN_RA_EXPIRES_SOON' // the certificate is about to end
   | 'WARN_RA_CERTIFICATE' // the service would refuse the certificate by its own rules; with `certificateRules: 'warn'`
+  | 'WARN_RA_ANSWER' // the answer is not quite one of the service, or not for the role that was asked for; with `answerRules: 'warn'`
   | 'WARN_RA_CHAIN' // there are intermediates, and none of them issued the certificate
   | 'WARN_RA_CLOCK' // this machine's clock is wrong; the request was signed by that of the service
   | 'WARN_RA_RETRY' // a try failed, and there will be another

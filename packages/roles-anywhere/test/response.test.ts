@@ -102,3 +102,45 @@ function thrownBy(work: () => unknown): Error & Record<string, unknown> {
   }
   throw new Error('nothing was thrown')
 }
+
+describe('readSession that is told what to do with what is odd', () => {
+  // What the helper's own tests answer with.
+  const odd = {
+    credentialSet: [
+      {
+        assumedRoleUser: { arn: 'arn:aws:sts::000000000000:assumed-role/ExampleS3WriteRole', assumedRoleId: 'id' },
+        credentials: {
+          accessKeyId: 'accessKeyId',
+          expiration: '2022-07-27T04:36:55Z',
+          secretAccessKey: 'secretAccessKey',
+          sessionToken: 'sessionToken',
+        },
+        roleArn: 'arn:aws:iam::000000000000:role/ExampleS3WriteRole',
+      },
+    ],
+    subjectArn: '',
+  }
+  const readOdd = (answer: unknown) => {
+    const said: string[] = []
+    const session = readSession(Buffer.from(JSON.stringify(answer)), asked, NOW, ({ message }) => said.push(message))
+    return { session, said }
+  }
+
+  it('takes it, and says it without a value', () => {
+    const { session, said } = readOdd(odd)
+    expect(session).toMatchObject({ accessKeyId: 'accessKeyId', expirationText: '2022-07-27T04:36:55Z' })
+    expect(said.length).toBeGreaterThan(3)
+    expect(said.join()).not.toContain('2022')
+    expect(readOdd(withSet({})).said).toEqual([])
+  })
+
+  it.each([
+    ['U17 an empty secret', withKeys({ secretAccessKey: '' })],
+    ['U17 a secret with a line feed', withKeys({ secretAccessKey: 'x\ny' })],
+    ['U17 a token of 1 MB', withKeys({ sessionToken: 'x'.repeat(1_000_000) })],
+    ['U20 two sets', { credentialSet: [SET, SET] }],
+    ['U20 an expiration that is no time', withKeys({ expiration: 'tomorrow' })],
+  ])('refuses %s all the same', (_, answer) => {
+    expect(() => readOdd(answer)).toThrow(expect.objectContaining({ code: 'ERR_RA_RESPONSE' }))
+  })
+})

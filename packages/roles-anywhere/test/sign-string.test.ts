@@ -35,6 +35,14 @@ describe('testMessage', () => {
     expect(testMessage(certificate.raw)).toEqual(message(point))
   })
 
+  it('takes the public key itself too', () => {
+    expect(testMessage(leaf.publicKey)).toEqual(testMessage(leaf.raw))
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
+    const { x, y } = publicKey.export({ format: 'jwk' })
+    const point = Buffer.concat([Buffer.of(4), Buffer.from(x!, 'base64url'), Buffer.from(y!, 'base64url')])
+    expect(testMessage(publicKey)).toEqual(message(point))
+  })
+
   it('M: refuses a public key that can not be read', async () => {
     const { der } = await folder.certificate()
     const damaged = Buffer.from(der)
@@ -51,6 +59,15 @@ describe('signTestString', () => {
   it.each(['sha256', 'sha384', 'sha512'] as const)('signs by %s', async (digest) => {
     const signature = await signTestString({ key, certificate: leaf.raw, digest, format: 'bin' })
     expect(verify(digest, testMessage(leaf.raw), createPublicKey(vectors.certPem), signature)).toBe(true)
+  })
+
+  it('signs the same for the public key alone', async () => {
+    const bin = { key, format: 'bin' } as const
+    const [byCertificate, byKey] = await Promise.all([
+      signTestString({ ...bin, certificate: leaf.raw }),
+      signTestString({ ...bin, publicKey: leaf.publicKey }),
+    ])
+    expect(byKey).toEqual(byCertificate)
   })
 
   it('comes out in three forms, without a line feed', async () => {

@@ -20,6 +20,9 @@ export const BROKER_OPTIONS = {
   timeout: text,
 } as const
 
+/** Those of them that name files. */
+export const BROKER_FILES = ['ca', 'cert', 'key'] as const
+
 type BrokerFlags = { readonly [K in Exclude<keyof typeof BROKER_OPTIONS, 'pin'>]?: string | undefined } & {
   readonly pin?: string[] | undefined
 }

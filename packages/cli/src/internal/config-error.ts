@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import { fileProblem, readTextFile } from '../input.ts'
 
 /** One thing that is wrong with a configuration. `path` is its key, `tls.key_file`; empty for the file as a whole. */
@@ -61,3 +62,19 @@ export function createFindings(keyOf: Readonly<Record<string, string>> = {}): Fi
 
 /** `maxBodyBytes` to `max_body_bytes`: what an option is called in a configuration file. */
 export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+/** Zod's messages name what was expected, never what was there. */
+export function problemsOf(issue: z.core.$ZodIssue): Problem[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: formatPath([...issue.path, key]), problem: 'unknown key' }))
+  }
+  return [{ path: formatPath(issue.path), problem: issue.message }]
+}
+
+/** `attestation.issuers[0].type` */
+function formatPath(segments: readonly PropertyKey[]): string {
+  return segments.reduce<string>((path, segment) => {
+    if (typeof segment === 'number') return `${path}[${segment}]`
+    return path === '' ? String(segment) : `${path}.${String(segment)}`
+  }, '')
+}

@@ -1,9 +1,10 @@
 import { callerIdentityCheck, EkmCredentialError, type FromEkmInit } from '@hardbound/aws-ekm-credential'
 import { usageError } from '../cli-error.ts'
 import { BROKER_OPTIONS, brokerInitOf } from './broker-flags.ts'
-import { flag, given, help, parseFlags, secondsOf, text } from './flags.ts'
+import { flag, type GivenOf, given, secondsOf, text } from './flags.ts'
 
-const OPTIONS = {
+/** Flags of `hardbound aws ekm`. */
+export const EKM_OPTIONS = {
   ...BROKER_OPTIONS,
   'role-arn': text,
   duration: text,
@@ -13,14 +14,10 @@ const OPTIONS = {
   'no-assume-role': flag,
   'verify-identity': flag,
   'sts-endpoint': text,
-  help,
 } as const
 
-/** What was given to `hardbound aws ekm`, as text. */
-export type EkmFlags = ReturnType<typeof parseEkmFlags>
-
-/** @throws {CliError} with exit code 2; no message holds a value. */
-export const parseEkmFlags = (args: string[]) => parseFlags(args, OPTIONS)
+/** What was given of {@link EKM_OPTIONS}. */
+export type EkmFlags = GivenOf<typeof EKM_OPTIONS>
 
 /**
  * What the flags mean for `fromEkm`. Reads the files that they name.

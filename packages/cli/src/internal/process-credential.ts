@@ -7,8 +7,8 @@ import { CliError } from '../cli-error.ts'
 export interface ProcessCredential {
   readonly accessKeyId: string
   readonly secretAccessKey: string
-  readonly sessionToken?: string
-  readonly expiration?: Date
+  readonly sessionToken?: string | undefined
+  readonly expiration?: Date | undefined
 }
 
 /** One command that prints credentials. */
@@ -54,13 +54,19 @@ export async function runCredentialCommand<Flags extends { help?: boolean | unde
     process.stdout.write(flags.help === true ? help : `${JSON.stringify(outputOf(await provide(flags)))}\n`)
     process.exitCode = 0
   } catch (error) {
-    if (error instanceof CliError) {
-      return fail(error.exitCode, error.exitCode === 2 ? `${error.message}; see ${command} --help` : error.message)
-    }
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    // Errors that are not ours may quote what they were given.
-    fail(1, OURS.test(code) && error instanceof Error ? `${error.message} [${code}]` : 'internal error')
+    const isUsage = error instanceof CliError && error.exitCode === 2
+    fail(
+      error instanceof CliError ? error.exitCode : 1,
+      `${messageOf(error)}${isUsage ? `; see ${command} --help` : ''}`,
+    )
   }
+}
+
+/** What may be shown of an error. Those that are not ours may quote what they were given. */
+export function messageOf(error: unknown): string {
+  if (error instanceof CliError) return error.message
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return OURS.test(code) && error instanceof Error ? `${error.message} [${code}]` : 'internal error'
 }
 
 /** Writes one line on stderr, as AWS tools may log it. */
@@ -68,7 +74,7 @@ export function say(command: string, message: string): void {
   process.stderr.write(`${command}: ${message.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')}\n`)
 }
 
-const OURS = /^ERR_(EKM|HMAC|SIGV4|STS|RA)_/
+const OURS = /^ERR_(EKM|HMAC|SIGV4|STS|RA|SERVER|CREDENTIALS_FILE|CACHE)_/
 
 /** What AWS tools read. */
 function outputOf({ accessKeyId, secretAccessKey, sessionToken, expiration }: ProcessCredential): object {

@@ -30,6 +30,9 @@ export const SESSION_OPTIONS = {
   'known-answer': text,
 } as const
 
+/** Flags of AWS sessions that name files which decide the session. */
+export const SESSION_FILES = ['policy'] as const
+
 /** Their part of `--help`. */
 export const SESSION_HELP = `Session
   --access-key-id <id>   AKIA… of the IAM user whose secret the key is (required)

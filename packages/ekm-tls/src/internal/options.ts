@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import type { EkmConnectInit } from '../connect.ts'
 import type { Address } from './dial.ts'
 
@@ -21,6 +22,7 @@ export function planConnection(init: EkmConnectInit): ConnectPlan {
     throw new TypeError('"ca" or "spkiPins" is required: the server must be pinned')
   }
   if ((init.cert === undefined) !== (init.key === undefined)) throw new TypeError('"cert" and "key" go together')
+  if (init.cert !== undefined) assertPair(init)
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const serverName = init.serverName ?? host
   return {
@@ -30,6 +32,15 @@ export function planConnection(init: EkmConnectInit): ConnectPlan {
     sni: isIP(serverName) === 0 ? serverName : '',
     pins: (init.spkiPins ?? []).map(parseSpkiPin),
     proxy: init.proxy === undefined ? undefined : parseProxy(init.proxy),
+  }
+}
+
+/** A client certificate that can't be used is found late, on a connection that then waits for an answer. */
+function assertPair({ cert, key, passphrase }: EkmConnectInit): void {
+  try {
+    createSecureContext({ cert, key, ...(passphrase === undefined ? {} : { passphrase }) })
+  } catch {
+    throw new TypeError('"cert" and "key" must be a certificate and its private key, PEM')
   }
 }
 

@@ -34,21 +34,24 @@ export async function makeIdentity({ leaf, others, key, onUnlinked }: IdentityPa
   const { publicKey, sign } = key.value
   const certified = readPublicKey(leaf)
   if (!isSameKey(certified, publicKey)) throw mismatch(leaf, key, certified)
-  if (key.value.verifies !== true) {
-    const signature = await sign(TEST_MESSAGE, 'sha256')
-    if (!(await isSignatureOf(certified, TEST_MESSAGE, 'sha256', signature))) {
-      throw new RolesAnywhereError(
-        'ERR_RA_KEY',
-        `the private key in ${key.from} is damaged: its signatures do not hold`,
-      )
-    }
-  }
+  await assertSigns(key, certified)
   return {
     certificate: Uint8Array.from(leaf.value),
     chain: await chainOf(leaf.value, others.value, others.from, onUnlinked),
     keyType: publicKey.keyType,
     sign,
   }
+}
+
+/** @throws {RolesAnywhereError} `ERR_RA_KEY` where what a key signs is not signed. Devices look after that themselves. */
+export async function assertSigns(
+  { from, value: { sign, verifies } }: Named<PrivateKey>,
+  as: PublicKey,
+): Promise<void> {
+  if (verifies === true) return
+  const signature = await sign(TEST_MESSAGE, 'sha256')
+  if (await isSignatureOf(as, TEST_MESSAGE, 'sha256', signature)) return
+  throw new RolesAnywhereError('ERR_RA_KEY', `the private key in ${from} is damaged: its signatures do not hold`)
 }
 
 /** @throws {RolesAnywhereError} `ERR_RA_CERTIFICATE` */

@@ -25,10 +25,9 @@ export async function findKey(token: IdentityToken, given: Uint8Array | undefine
   const all = await token.certificates()
   const inToken = given ? all.find(({ der }) => Buffer.from(der).equals(given)) : certificate && oneOf(all, certificate)
   const leaf = given ?? inToken?.der
-  const candidates =
-    privateKey || !inToken ? await token.privateKeys(privateKey ?? {}) : await ofCertificate(token, inToken)
-  if (candidates.length === 0) throw new RolesAnywhereError('ERR_RA_KEY', 'no private key in the token fits its URI')
-  if (leaf === undefined) return onlyOne(token, candidates)
+  const candidates = privateKey || !inToken ? await ofUri(token) : await ofCertificate(token, inToken)
+  if (candidates.length === 0) throw noneFits()
+  if (leaf === undefined) return withCertificate(await onlyOne(token, candidates))
   const publicKey = readPublicKey({ from: given ? 'the file' : 'the token', value: leaf })
   return { key: await firstOf(token, candidates, { leaf, publicKey }), leaf }
 }
@@ -52,11 +51,24 @@ async function ofCertificate(token: IdentityToken, { label, id }: Pkcs11Certific
   return byId.length > 0 || label === '' ? byId : token.privateKeys({ object: label })
 }
 
-async function onlyOne(token: IdentityToken, [only, second]: readonly TokenKey[]): Promise<FoundKey> {
-  if (only === undefined || second !== undefined) {
-    throw selectorError('several private keys in the token fit the URI: name the id of one, or its certificate')
-  }
-  const key = await token.openKey(only)
+/**
+ * Opens the one private key that fits the URI.
+ *
+ * @throws {RolesAnywhereError} `ERR_RA_SELECTOR`, `ERR_RA_KEY`, and those of the device.
+ */
+export async function findPrivateKey(token: IdentityToken): Promise<Pkcs11SigningKey> {
+  return onlyOne(token, await ofUri(token))
+}
+
+const ofUri = (token: IdentityToken): Promise<readonly TokenKey[]> => token.privateKeys(token.names.privateKey ?? {})
+
+async function onlyOne(token: IdentityToken, [only, second]: readonly TokenKey[]): Promise<Pkcs11SigningKey> {
+  if (only === undefined) throw noneFits()
+  if (second === undefined) return token.openKey(only)
+  throw selectorError('several private keys in the token fit the URI: name the id of one, or its certificate')
+}
+
+async function withCertificate(key: Pkcs11SigningKey): Promise<FoundKey> {
   if (key.certificate !== undefined) return { key, leaf: key.certificate }
   await key.close()
   throw new RolesAnywhereError('ERR_RA_CERTIFICATE', 'no certificate lies beside the private key in the token: name it')
@@ -118,4 +130,6 @@ async function opens(token: IdentityToken, candidate: TokenKey): Promise<boolean
 const isKeyError = (error: unknown): error is RolesAnywhereError =>
   error instanceof RolesAnywhereError && error.code === 'ERR_RA_KEY'
 
+const noneFits = (): RolesAnywhereError =>
+  new RolesAnywhereError('ERR_RA_KEY', 'no private key in the token fits its URI')
 const selectorError = (why: string): RolesAnywhereError => new RolesAnywhereError('ERR_RA_SELECTOR', why)

@@ -1,11 +1,27 @@
 import type { Tpm } from '@hardbound/tpm2'
-import type { TpmSigningKey } from '@hardbound/tpm2/signing-key'
+import type { OpenTpmSigningKeyInit, TpmSigningKey } from '@hardbound/tpm2/signing-key'
 import { RolesAnywhereError } from '../errors.ts'
 import { fromDevice } from './device-errors.ts'
 import { deviceKey } from './device-key.ts'
-import type { PasswordKeeper } from './password.ts'
+import type { Password, PasswordKeeper } from './password.ts'
 import type { PrivateKey } from './private-key.ts'
-import type { TpmIdentityInit } from './tpm.ts'
+
+/** Which TPM, and how to get at a key there. Options of `openTpmSigningKey` that are not named here go there. */
+export interface TpmDeviceInit
+  extends Pick<
+    OpenTpmSigningKeyInit,
+    'useEkParent' | 'pcrs' | 'sessionEncryption' | 'dangerouslyAllowTcp' | 'timeoutMs'
+  > {
+  /** Address as @hardbound/tpm2 has it, or an open `Tpm`. Default: `/dev/tpmrm0`. */
+  readonly tpm?: OpenTpmSigningKeyInit['tpm'] | undefined
+  /** Of the key, 64 octets at most. Where a person is to be asked, the empty one is tried first if a file says so, or that can do no harm. */
+  readonly keyPassword?: Password | undefined
+  /** Of its parent, or of the parent's hierarchy. Default: empty. */
+  readonly parentPassword?: string | Uint8Array | undefined
+}
+
+/** Persistent handle, or a TSS2 PRIVATE KEY: in a file, or as text. */
+export type TpmKeyName = { readonly handle: number } | { readonly file: string } | { readonly pem: string }
 
 /** Where a key is, and what to call that in messages. */
 export interface TpmKeyPlace {
@@ -22,7 +38,7 @@ export interface TpmKeys {
 
 const DEFAULT_TIMEOUT_MS = 30_000
 
-export function createTpmKeys(init: TpmIdentityInit, password: PasswordKeeper): TpmKeys {
+export function createTpmKeys(init: TpmDeviceInit, password: PasswordKeeper): TpmKeys {
   const { tpm: address = '/dev/tpmrm0', timeoutMs = DEFAULT_TIMEOUT_MS } = init
   const parentAuth = init.parentPassword === undefined ? undefined : Buffer.from(init.parentPassword)
   let device: Promise<Tpm> | undefined

@@ -1,23 +1,16 @@
-import type { OpenTpmSigningKeyInit } from '@hardbound/tpm2/signing-key'
-import { RolesAnywhereError } from '../errors.ts'
 import type { X509IdentitySource } from '../types.ts'
 import type { OnRolesAnywhereWarning } from '../warning.ts'
 import { assertPaths } from './file-source.ts'
 import { createGenerations } from './generations.ts'
-import { makeIdentity, type Named } from './make-identity.ts'
-import { keepPassword, type Password } from './password.ts'
-import { blocksOf, readPemBundle, readPemCertificates } from './pem-certificates.ts'
+import { makeIdentity } from './make-identity.ts'
+import { keepPassword } from './password.ts'
+import { readPemBundle, readPemCertificates } from './pem-certificates.ts'
 import { octetsIn } from './read-file.ts'
-import { createTpmKeys, type TpmKeyPlace } from './tpm-keys.ts'
+import { placeOf } from './tpm-key-place.ts'
+import { createTpmKeys, type TpmDeviceInit, type TpmKeyName } from './tpm-keys.ts'
 
-/** A certificate in a file, and its private key in a TPM. Options of `openTpmSigningKey` that are not named here go there. */
-export interface TpmIdentityInit
-  extends Pick<
-    OpenTpmSigningKeyInit,
-    'useEkParent' | 'pcrs' | 'sessionEncryption' | 'dangerouslyAllowTcp' | 'timeoutMs'
-  > {
-  /** Address as @hardbound/tpm2 has it, or an open `Tpm`. Default: `/dev/tpmrm0`. */
-  readonly tpm?: OpenTpmSigningKeyInit['tpm'] | undefined
+/** A certificate in a file, and its private key in a TPM. */
+export interface TpmIdentityInit extends TpmDeviceInit {
   /** PEM. The first certificate in it is the leaf. What follows is taken for intermediates, without `intermediatesFile`. */
   readonly certificateFile: string
   /** Certificates alone. */
@@ -26,11 +19,7 @@ export interface TpmIdentityInit
    * Persistent handle (`parseTpmHandle` reads `handle:0x81000101`), or a TSS2 PRIVATE KEY: in a file, or as text.
    * Default: a TSS2 PRIVATE KEY in `certificateFile`.
    */
-  readonly key?: { readonly handle: number } | { readonly file: string } | { readonly pem: string } | undefined
-  /** Of the key, 64 octets at most. Where a person is to be asked, the empty one is tried first if a file says so, or that can do no harm. */
-  readonly keyPassword?: Password | undefined
-  /** Of its parent, or of the parent's hierarchy. Default: empty. */
-  readonly parentPassword?: string | Uint8Array | undefined
+  readonly key?: TpmKeyName | undefined
   readonly onWarning?: OnRolesAnywhereWarning | undefined
 }
 
@@ -77,20 +66,4 @@ export function tpmIdentity(init: TpmIdentityInit): X509IdentitySource {
       password.wipe()
     },
   }
-}
-
-function placeOf(key: NonNullable<TpmIdentityInit['key']>, read: (path: string) => Named<Uint8Array>): TpmKeyPlace {
-  if ('handle' in key) return { from: `the TPM at 0x${key.handle.toString(16)}`, key }
-  if ('pem' in key)
-    return { from: '"key.pem"', key: { pem: tss2In({ from: '"key.pem"', value: Buffer.from(key.pem) }) } }
-  return { from: key.file, key: { pem: tss2In(read(key.file)) } }
-}
-
-/** The one TSS2 PRIVATE KEY among what else may be there, such as the certificate. */
-function tss2In({ from, value }: Named<Uint8Array>): string {
-  const label = 'TSS2 PRIVATE KEY'
-  const der = blocksOf({ from, value }, 'ERR_RA_KEY').find((it) => it.label === label)?.der
-  if (der === undefined) throw new RolesAnywhereError('ERR_RA_KEY', `no ${label} is in ${from}`)
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? []
-  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
 }

@@ -93,8 +93,8 @@ export async function signs(identity: X509Identity, hash: SignatureHash = 'sha25
   return verify(hash, MESSAGE, new X509Certificate(identity.certificate).publicKey, signature)
 }
 
-export const rejection = (source: X509IdentitySource): Promise<RolesAnywhereError> =>
-  source.current().then(
+export const rejection = (it: X509IdentitySource | Promise<unknown>): Promise<RolesAnywhereError> =>
+  ('current' in it ? it.current() : it).then(
     () => Promise.reject(new Error('it was taken')),
     (error: RolesAnywhereError) => error,
   )

@@ -1,9 +1,10 @@
-import { X509Certificate } from 'node:crypto'
+import { verify, X509Certificate } from 'node:crypto'
 import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { openPkcs11Key } from '../../src/identity/open-pkcs11-key.ts'
 import { type Pkcs11IdentityInit, pkcs11Identity } from '../../src/identity/pkcs11.ts'
 import type { X509IdentitySource } from '../../src/index.ts'
-import { createLab, type Lab, RSA, rejection, signs, subjects, warnings } from './lab.ts'
+import { createLab, type Lab, MESSAGE, RSA, rejection, signs, subjects, warnings } from './lab.ts'
 
 let lab: Lab
 let softHsm: TestSoftHsm
@@ -282,5 +283,31 @@ describe('pkcs11Identity', () => {
     await expect(identity.sign(Buffer.from('a'), 'sha256', { signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'ERR_RA_ABORTED',
     })
+  })
+})
+
+describe('openPkcs11Key', () => {
+  it.each(['rsa', 'ec', 'rsa-pin'])('signs with a key whose certificate does not matter: %s', async (name) => {
+    const key = await openPkcs11Key({ privateKey: uri(`object=${name}`) })
+    for (const hash of HASHES) {
+      expect(verify(hash, MESSAGE, key.publicKey!, await key.sign(MESSAGE, hash))).toBe(true)
+    }
+    await key.close()
+  })
+
+  it('has the PIN from elsewhere, and the module', async () => {
+    const { pin, modulePath } = softHsm
+    const key = await openPkcs11Key({ privateKey: bare('object=ec'), pin: () => pin, modulePath })
+    expect(key.keyType).toBe('ec')
+    await key.close()
+  })
+
+  it.each([
+    ['several', () => ({ privateKey: uri() }), 'ERR_RA_SELECTOR'],
+    ['none', () => ({ privateKey: uri('object=none') }), 'ERR_RA_KEY'],
+    ['one of which nothing public is known', () => ({ privateKey: uri('object=lonely') }), 'ERR_RA_KEY'],
+    ['no PIN', () => ({ privateKey: uri('object=ec', '') }), 'ERR_RA_PASSWORD'],
+  ])('refuses %s', async (_, init, code) => {
+    expect(await rejection(openPkcs11Key(init()))).toMatchObject({ code })
   })
 })

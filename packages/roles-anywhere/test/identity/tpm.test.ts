@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process'
+import { verify } from 'node:crypto'
 import { promisify } from 'node:util'
 import { startSwtpm, startTpmProxy, type TestSwtpm, type TestTpmProxy } from '@hardbound/testkit/hardware'
 import { openTpm, openTransport } from '@hardbound/tpm2'
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { openTpmKey, type TpmKeyInit } from '../../src/identity/open-tpm-key.ts'
 import { parseTpmHandle } from '../../src/identity/parse-tpm-handle.ts'
 import { type TpmIdentityInit, tpmIdentity } from '../../src/identity/tpm.ts'
 import type { X509IdentitySource } from '../../src/index.ts'
-import { createLab, type Lab, rejection, signs, subjects } from './lab.ts'
+import { createLab, type Lab, MESSAGE, rejection, signs, subjects } from './lab.ts'
 
 const H2 = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt'
 const SIGN = 'sign|fixedtpm|fixedparent|sensitivedataorigin|userwithauth'
@@ -321,4 +323,32 @@ it('uses an open TPM, and leaves it open; turns all away after close', async () 
   expect(await signs(await open('rsa', { tpm }).current())).toBe(true)
   for (const it of opened.splice(0)) await it.close()
   await tpm.close()
+})
+
+describe('openTpmKey', () => {
+  const openKey = (name: string, init: Partial<TpmKeyInit> = {}) =>
+    openTpmKey({ tpm: proxy.address, key: { file: lab.path(`${name}.pem`) }, ...init })
+  it.each(['p256', 'p384', 'rsa'])('signs with a key whose certificate does not matter: %s', async (name) => {
+    const key = await openKey(name)
+    for (const hash of ['sha256', 'sha384', 'sha512'] as const) {
+      expect(verify(hash, MESSAGE, key.publicKey!, await key.sign(MESSAGE, hash))).toBe(true)
+    }
+    await key.close()
+  })
+
+  it('asks for a password where one is needed', async () => {
+    const keyPassword = jest.fn(() => PASSWORD)
+    for (const name of ['locked', 'p256']) await (await openKey(name, { keyPassword })).close()
+    expect(keyPassword).toHaveBeenCalledTimes(1)
+  })
+
+  it.each([
+    ['M03 a wrong password', () => openKey('locked', { keyPassword: 'hunter2' }), 'ERR_RA_PASSWORD'],
+    ['a key that may not sign', () => openKey('decrypts'), 'ERR_RA_KEY'],
+    ['a file without a key', () => openKey('p256', { key: { file: lab.path('p256.crt') } }), 'ERR_RA_KEY'],
+    ['a file that is not there', () => openKey('none'), 'ERR_RA_FILE'],
+    ['M01 no TPM', () => openKey('p256', { tpm: '/dev/nonexistent' }), 'ERR_RA_DEVICE'],
+  ])('refuses %s', async (_, work, code) => {
+    expect(await rejection(work())).toMatchObject({ code })
+  })
 })

@@ -1,0 +1,30 @@
+import type { Logger } from 'pino'
+import { usageError } from '../cli-error.ts'
+
+/** JSON lines on stderr. */
+export type Log = Logger
+
+const LEVELS = ['debug', 'info', 'warn', 'error']
+
+/**
+ * A log for what runs on and on. Nothing secret goes there.
+ *
+ * @throws {CliError}
+ */
+export async function jsonLog(level = 'info'): Promise<Log> {
+  if (!LEVELS.includes(level)) throw usageError(`--log-level must be ${LEVELS.join(', ')}`)
+  const { destination, pino, stdTimeFunctions } = await import('pino')
+  const log = pino(
+    { level, base: { pid: process.pid }, timestamp: stdTimeFunctions.isoTime },
+    destination({ fd: 2, sync: true }),
+  )
+  process.removeAllListeners('warning').on('warning', ({ name, message }) => log.warn({ warning: name }, message))
+  return log
+}
+
+/** Resolves with the signal that asks this process to end. */
+export function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve)
+  })
+}

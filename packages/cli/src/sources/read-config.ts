@@ -1,0 +1,123 @@
+import { dirname, isAbsolute, resolve } from 'node:path'
+import { z } from 'zod'
+import { CliError } from '../cli-error.ts'
+import { readInput } from '../input.ts'
+import { ConfigError, type Problem, problemsOf, snakeCase } from '../internal/config-error.ts'
+import { parseFlags } from '../internal/flags.ts'
+import { parseConfigYaml } from '../internal/strict-yaml.ts'
+import type { ConfiguredSource, SourcesConfig } from './configured-source.ts'
+import { SOURCES, type SourceName } from './index.ts'
+import type { AwsSource, AzureSource, Flags } from './source.ts'
+
+const text = z.string().min(1, 'must not be empty').max(4096)
+const value = z.union(
+  [text, z.number(), z.boolean(), z.array(text).max(100)],
+  'must be text, a number, true, false or a list',
+)
+const flags = z.record(z.string().regex(/^[a-z][a-z0-9_]*$/, 'is no option'), value)
+const kindOf = (name: string): string => name.replaceAll('-', '_')
+const kinds = Object.fromEntries(Object.keys(SOURCES).map((name) => [kindOf(name), flags.optional()]))
+
+const source = z
+  .strictObject({
+    ...kinds,
+    container: z.union([z.boolean(), z.strictObject({ token_file: text })]).optional(),
+    imds: z.boolean().optional(),
+    environment_file: text.optional(),
+    allowed_resources: z.array(text).min(1).max(100).optional(),
+    lazy: z.boolean().optional(),
+  })
+  .refine(
+    (it) => Object.keys(it).filter((key) => key in kinds).length === 1,
+    `must have one of ${Object.keys(kinds).join(', ')}`,
+  )
+
+const schema = z.strictObject({
+  listen: text.optional(),
+  allow_uids: z.array(z.int().min(0)).max(255).optional(),
+  dangerously_allow_any_user: z.boolean().optional(),
+  credentials_file: text.optional(),
+  sources: z
+    .record(z.string().regex(/^[\w+=,.@-]{1,64}$/, 'must be 1 to 64 letters, digits and _+=,.@-'), source)
+    .refine((it) => Object.keys(it).length > 0, 'must not be empty'),
+})
+
+/**
+ * Reads a file of named sources. What a source can be told is what `hardbound aws <source>` can, with `_` in place of `-`.
+ *
+ * @throws {CliError} where the file can't be read.
+ * @throws {ConfigError} with everything that is wrong with its shape. Unknown keys are.
+ */
+export async function readSourcesConfig(file: string): Promise<SourcesConfig> {
+  const result = schema.safeParse(parseConfigYaml(await readInput(file, 'configuration')))
+  if (!result.success) throw new ConfigError(result.error.issues.flatMap(problemsOf))
+  const folder = file === '-' ? process.cwd() : dirname(resolve(file))
+  const { data } = result
+  const problems: Problem[] = []
+  const sources = Object.entries(data.sources).map(([name, it]) => sourceOf(name, it, folder, problems))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return {
+    listen: data.listen,
+    allowUids: data.allow_uids,
+    dangerouslyAllowAnyUser: data.dangerously_allow_any_user,
+    credentialsFile: data.credentials_file === undefined ? undefined : resolve(folder, data.credentials_file),
+    sources,
+  }
+}
+
+function sourceOf(name: string, entry: z.output<typeof source>, folder: string, problems: Problem[]): ConfiguredSource {
+  const known = (Object.keys(SOURCES) as SourceName[]).find((it) => kindOf(it) in entry) ?? 'ekm'
+  const found: AwsSource | AzureSource = SOURCES[known]
+  const given = (entry as Record<string, unknown>)[kindOf(known)] as z.output<typeof flags>
+  const path = (it: string | undefined) => (it === undefined ? undefined : resolve(folder, it))
+  const { container } = entry
+  return {
+    name,
+    source: found,
+    flags: flagsOf(`sources.${name}.${kindOf(known)}`, given, found, folder, problems),
+    container:
+      container === undefined || container === false
+        ? undefined
+        : container === true
+          ? {}
+          : { tokenFile: resolve(folder, container.token_file) },
+    imds: entry.imds,
+    environmentFile: path(entry.environment_file),
+    allowedResources: entry.allowed_resources,
+    lazy: entry.lazy,
+  }
+}
+
+/** Goes through the words of a command line, so that a file and a command mean the same. */
+function flagsOf(
+  path: string,
+  given: z.output<typeof flags>,
+  { options, files }: AwsSource | AzureSource,
+  folder: string,
+  problems: Problem[],
+): Flags {
+  const words = Object.entries(given).flatMap(([key, value]) => {
+    const flag = key.replaceAll('_', '-')
+    const inFolder = (it: string) => pathFrom(folder, it, files.includes(flag))
+    if (value === false) return []
+    if (value === true) return [`--${flag}`]
+    return [value].flat().map((it) => `--${flag}=${inFolder(String(it))}`)
+  })
+  try {
+    return parseFlags(words, options) as Flags
+  } catch (cause) {
+    if (!(cause instanceof CliError)) throw cause
+    problems.push({
+      path,
+      problem: cause.message.replaceAll(/--([\w-]+)/g, (_, name: string) => snakeCase(kindOf(name))),
+    })
+    return {}
+  }
+}
+
+/** Paths start at the folder of the file, also behind `file:`; URIs and what is read elsewhere are left alone. */
+function pathFrom(folder: string, value: string, isFile: boolean): string {
+  const [, kind = '', path = ''] = /^((?:file|folder|p12|unix):)?(.*)$/s.exec(value) ?? []
+  const isPath = kind !== '' || (isFile && !/^(?:stdin$|system$|\w+:)/.test(value))
+  return isPath && !isAbsolute(path) ? `${kind}${resolve(folder, path)}` : value
+}
