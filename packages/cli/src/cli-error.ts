@@ -18,3 +18,11 @@ export class CliError extends Error {
 
 /** An error of the one who typed the command: exit code 2. */
 export const usageError = (message: string): CliError => new CliError(message, { exitCode: 2 })
+
+/** Says to whoever used a command wrongly where its help is. Anything else is thrown as it is. */
+export const withHelpOf =
+  (command: string) =>
+  (error: unknown): never => {
+    if (!(error instanceof CliError) || error.exitCode !== 2) throw error
+    throw new CliError(`${error.message}; see ${command} --help`, { cause: error, exitCode: 2 })
+  }

@@ -28,6 +28,38 @@ function createProgram(): Command {
     .description('credentials bound to hardware')
     .version(version())
     .addHelpText('after', EXIT_CODES)
+  program.commandsGroup('Credentials:')
+  group(program, 'aws', 'credentials for AWS tools, as a credential_process', [
+    new Command('ekm')
+      .description('for an attested workload, by a broker; see hardbound aws ekm --help')
+      .usage('--broker <url> --audience <audience> [options]'),
+    new Command('roles-anywhere')
+      .description('for an X.509 certificate, by IAM Roles Anywhere; see hardbound aws roles-anywhere --help')
+      .usage('--trust-anchor-arn <arn> --profile-arn <arn> --role-arn <arn> <identity> [options]'),
+    new Command('tpm')
+      .description('by a key in a TPM; see hardbound aws tpm --help')
+      .usage('--tpm <address> (--handle <handle> | --key <file>) [options]'),
+    new Command('pkcs11')
+      .description('by a key in a PKCS #11 token; see hardbound aws pkcs11 --help')
+      .usage('--uri <uri> [options]'),
+    new Command('kms')
+      .description('by a key that a KMS or Vault guards; see hardbound aws kms --help')
+      .usage('(--envelope <file> | --vault <url> | --tink-keyset <file> --kek <uri>) [options]'),
+  ])
+  group(program, 'azure', 'tokens for Azure', [
+    new Command('ekm')
+      .description('print an access token; see hardbound azure ekm --help')
+      .usage('--broker <url> --audience <audience> --scope <scope> [options]'),
+  ])
+  program.addCommand(serveCommand())
+  program.addCommand(updateCommand())
+  group(program, 'cache', 'sessions on disk', [cacheClearCommand()])
+  program.commandsGroup('Keys and certificates:')
+  group(program, 'tpm', "keys in a machine's TPM", [tpmImportCommand(), tpmNameCommand()])
+  group(program, 'pkcs11', 'keys in HSMs and other PKCS #11 tokens', [pkcs11ImportCommand(), pkcs11ListCommand()])
+  group(program, 'kms', 'keys that a KMS wraps, or Vault holds', [kmsWrapCommand()])
+  group(program, 'cert', 'X.509 identities', [certReadCommand(), certSignTestCommand()])
+  program.commandsGroup('Broker:')
   group(program, 'broker', 'the service that turns attestations into credentials', [
     brokerRunCommand(),
     brokerCheckCommand(),
@@ -35,37 +67,9 @@ function createProgram(): Command {
   group(program, 'policy', 'the rules of a broker', [policyTestCommand()])
   group(program, 'token', 'attestation tokens', [tokenInspectCommand()])
   group(program, 'audit', "a broker's audit log", [auditVerifyCommand()])
-  group(program, 'tpm', "keys in a machine's TPM", [tpmImportCommand(), tpmNameCommand()])
-  group(program, 'pkcs11', 'keys in HSMs and other PKCS #11 tokens', [pkcs11ImportCommand(), pkcs11ListCommand()])
-  group(program, 'kms', 'keys that a KMS wraps, or Vault holds', [kmsWrapCommand()])
-  group(program, 'cert', 'X.509 identities', [certReadCommand(), certSignTestCommand()])
-  program.addCommand(serveCommand())
-  program.addCommand(updateCommand())
-  group(program, 'cache', 'sessions on disk', [cacheClearCommand()])
+  program.commandsGroup('This machine:')
   program.addCommand(doctorCommand().addHelpText('after', EXIT_CODES))
   program.addCommand(completionCommand().addHelpText('after', EXIT_CODES))
-  group(program, 'aws', 'credentials for AWS tools', [
-    new Command('ekm')
-      .description('print credentials as a credential_process; see hardbound aws ekm --help')
-      .usage('--broker <url> --audience <audience> [options]'),
-    new Command('tpm')
-      .description('the same with a key in a TPM; see hardbound aws tpm --help')
-      .usage('--tpm <address> (--handle <handle> | --key <file>) [options]'),
-    new Command('pkcs11')
-      .description('the same with a key in a PKCS #11 token; see hardbound aws pkcs11 --help')
-      .usage('--uri <uri> [options]'),
-    new Command('kms')
-      .description('the same with a key that a KMS or Vault guards; see hardbound aws kms --help')
-      .usage('(--envelope <file> | --vault <url> | --tink-keyset <file> --kek <uri>) [options]'),
-    new Command('roles-anywhere')
-      .description('the same with an X.509 certificate; see hardbound aws roles-anywhere --help')
-      .usage('--trust-anchor-arn <arn> --profile-arn <arn> --role-arn <arn> <identity> [options]'),
-  ])
-  group(program, 'azure', 'tokens for Azure', [
-    new Command('ekm')
-      .description('print an access token; see hardbound azure ekm --help')
-      .usage('--broker <url> --audience <audience> --scope <scope> [options]'),
-  ])
   return program
 }
 
@@ -108,6 +112,7 @@ async function report(error: unknown): Promise<number> {
 }
 
 process.stdout.on('error', () => process.exit(1)) // whoever read it is gone
+process.stderr.on('error', () => {}) // the exit code says it, too
 const program = createProgram()
 exitByThrowing(program)
 try {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { startAws, type TestAws } from '@hardbound/testkit'
+import { startAws, startConnectProxy, startTlsFront, type TestAws } from '@hardbound/testkit'
 import {
   startAwsKms,
   startGoogleKms,
@@ -128,6 +128,25 @@ describe('hardbound aws kms', () => {
     const outcome = await kms(['--tink-keyset', keyset, ...kek, '--role-arn', ROLE])
     aws.addUser(USER)
     expectSession(outcome)
+  })
+
+  it('goes to STS through a proxy that wants a password, and to Vault without', async () => {
+    vault.addKey('transit', 'aws', Buffer.from(`AWS4${USER.secretAccessKey}`))
+    const [proxy, sts] = await Promise.all([startConnectProxy(), startTlsFront(aws.endpoint, 'sts.example.com')])
+    proxy.target = sts.authority
+    const place = ['--vault', vault.address, '--vault-key', 'aws', '--vault-auth', 'token:env:VAULT_TOKEN']
+    const there = ['--sts-endpoint', 'https://sts.example.com', '--sts-ca', await folder.write('ca.pem', sts.caPem)]
+    const flags = [...SESSION, ...place, ...there, '--dangerously-allow-http', '--role-arn', ROLE]
+    const through = (...more: string[]) =>
+      hardbound(['aws', 'kms', ...flags, '--proxy', proxy.url, ...more], { env: { ...env, PROXY: 'me:pass:w@rd' } })
+    expectSession(await through('--proxy-auth', 'env:PROXY'))
+    proxy.refusal = 407
+    const refused = await through()
+    await Promise.all([proxy.close(), sts.close()])
+    const authorization = `Basic ${Buffer.from('me:pass:w@rd').toString('base64')}`
+    expect(proxy.asked[0]).toEqual({ authority: 'sts.example.com:443', authorization })
+    expect(proxy.asked[1]).toEqual({ authority: 'sts.example.com:443', authorization: undefined })
+    expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('answered 407 to CONNECT') })
   })
 
   it('M15 another key than was enrolled', async () => {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { chmod } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { startAws, type TestAws } from '@hardbound/testkit'
+import { startAws, startConnectProxy, startTlsFront, type TestAws } from '@hardbound/testkit'
 import { createSoftHsm, type TestSoftHsm } from '@hardbound/testkit/hardware'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { parsePkcsUri } from '../src/go-credentials/pkcs-uri.ts'
@@ -111,7 +111,7 @@ describe('aws-pkcs-process-credential', () => {
     const other = uri().replace('token=token1', 'token=token9')
     const { code, stderr } = await command.run([...session, '--pkcs-uri', other])
     expect(code).toBe(0)
-    expect(stderr).toMatch(/^[^\n]+warning: -pkcs-uri: the token in slot \d has another token[^\n]+\n$/)
+    expect(stderr).toMatch(/^[^\n]+warning: -pkcs-uri: the token in slot \d has another label[^\n]+\n$/)
   })
   it('looks for a module in a folder', async () => {
     expect(await run({ module: dirname(softHsm.modulePath), more: '&module-name=softhsm2' })).toMatchObject({ code: 0 })
@@ -138,14 +138,27 @@ describe('aws-pkcs-process-credential', () => {
     expect(stderr).toMatch(/^aws-pkcs-process-credential: [^\n]+\n$/)
     expect(stderr).toContain(why)
   })
-  it('says that it does not use a proxy, where STS is out of reach', async () => {
+  it('U10 goes through the proxy of the environment, but not to this machine', async () => {
     await folder.write('pin', 'mynewpin')
-    const args = [...session, '-pkcs-uri', uri()]
-    const nowhere = { AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:1', HTTPS_PROXY: 'http://hunter2@127.0.0.1:2' }
-    const { code, stderr } = await command.run(args, nowhere)
-    expect(code).toBe(1)
-    expect(stderr).toMatch(/^[^\n]+\[ERR_STS_UNREACHABLE\]; HTTPS_PROXY is not used here\n$/)
-    expect(stderr).not.toContain('hunter2')
+    const [proxy, sts] = await Promise.all([startConnectProxy(), startTlsFront(aws.endpoint, 'sts.example.com')])
+    proxy.target = sts.authority
+    const env = {
+      AWS_ENDPOINT_URL_STS: 'https://sts.example.com',
+      AWS_CA_BUNDLE: await folder.write('ca.pem', sts.caPem),
+      HTTPS_PROXY: proxy.url.replace('//', '//me:hunter2@'),
+    }
+    const get = (more: Record<string, string>) => command.run([...session, '-pkcs-uri', uri()], { ...env, ...more })
+    const outcomes = [
+      await get({}),
+      await get({ AWS_ENDPOINT_URL_STS: `https://${sts.authority}` }),
+      await get({ HTTPS_PROXY: 'socks5://hunter2' }),
+    ]
+    await Promise.all([proxy.close(), sts.close()])
+    const authorization = `Basic ${Buffer.from('me:hunter2').toString('base64')}`
+    expect(proxy.asked).toEqual([{ authority: 'sts.example.com:443', authorization }])
+    expect(outcomes.map(({ code }) => code)).toEqual([0, 0, 1])
+    expect(outcomes[2]?.stderr).toMatch(/HTTPS_PROXY must be a URL like http:[^\n]+\n$/)
+    expect(JSON.stringify(outcomes)).not.toContain('hunter2')
   })
   it('M13 shows no wrong PIN', async () => {
     const { code, stderr } = await run({ pin: 'pin-value=hunter2' })

@@ -110,6 +110,15 @@ describe('hardbound aws roles-anywhere with a PKCS #11 token', () => {
     const { code, stdout, stderr } = await rolesAnywhere('--certificate', hanging, ...flags)
     const test = ['cert', 'sign-test', '--certificate', hanging, ...flags]
     const signTest = await runProcess(process.execPath, [COMMAND, ...test], { PATH: '/usr/bin:/bin', ...env })
+    const session = ['--trust-anchor-arn', ANCHOR, '--profile-arn', PROFILE, '--role-arn', READER]
+    const daemons = [
+      ['update', 'roles-anywhere', '--once', '--credentials-file', lab.at('never')],
+      ['serve', 'roles-anywhere', '--listen', '127.0.0.1:0'],
+    ].map((it) => [COMMAND, ...it, ...session, '--endpoint', service.endpoint, '--certificate', hanging, ...flags])
+    for (const args of daemons) {
+      const ended = await runProcess(process.execPath, args, { PATH: '/usr/bin:/bin', ...env })
+      expect(ended).toEqual({ code: null, stdout: '', stderr: expect.stringContaining('ERR_RA_TIMEOUT') })
+    }
     await slow.remove()
     expect({ code: code === 0, stdout }).toEqual({ code: false, stdout: '' })
     expect(stderr).toContain('[ERR_RA_TIMEOUT]')

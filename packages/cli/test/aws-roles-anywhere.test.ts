@@ -1,9 +1,7 @@
 import { existsSync } from 'node:fs'
 import { copyFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
 import { dirname, join } from 'node:path'
-import { startAws, type TestAws } from '@hardbound/testkit'
+import { startAws, startConnectProxy, type TestAws } from '@hardbound/testkit'
 import { startRolesAnywhere, type TestRolesAnywhere, throttled } from '@hardbound/testkit/roles-anywhere'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { type Certificates, EC, makeCertificates, RSA } from './certificates.ts'
@@ -239,24 +237,14 @@ describe('hardbound aws roles-anywhere', () => {
     const tls = await startRolesAnywhere({ tls: true })
     tls.addTrustAnchor({ arn: ANCHOR, caPem: lab.rootPem })
     tls.addProfile({ arn: PROFILE, roleArns: [READER] })
-    const heard: (string | undefined)[] = []
-    const proxy = createServer().on('connect', ({ url, headers }, client) => {
-      heard.push(url, headers['proxy-authorization'])
-      const upstream = connect(Number(new URL(tls.endpoint).port), '127.0.0.1', () => {
-        client.write('HTTP/1.1 200 OK\r\n\r\n')
-        upstream.pipe(client).pipe(upstream)
-      })
-      for (const socket of [client, upstream]) socket.on('error', () => {})
-    })
-    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
-    const { port } = proxy.address() as AddressInfo
+    const proxy = await startConnectProxy()
     const flags = ['--ca', await lab.write('tls-ca.pem', tls.caPem ?? ''), '--endpoint', tls.endpoint]
-    const through = ['--proxy', `http://127.0.0.1:${port}`, '--proxy-auth', 'env:PROXY']
+    const through = ['--proxy', proxy.url, '--proxy-auth', 'env:PROXY']
     const outcome = await rolesAnywhere([...pair('ec'), ...flags, ...through], { env: { PROXY: 'me:pass:w@rd' } })
-    proxy.close()
-    await tls.close()
+    await Promise.all([proxy.close(), tls.close()])
     expect(outcome).toMatchObject({ code: 0, stderr: '' })
-    expect(heard).toEqual([new URL(tls.endpoint).host, `Basic ${Buffer.from('me:pass:w@rd').toString('base64')}`])
+    const authorization = `Basic ${Buffer.from('me:pass:w@rd').toString('base64')}`
+    expect(proxy.asked).toEqual([{ authority: new URL(tls.endpoint).host, authorization }])
   })
 
   it('needs no other package beside it', async () => {

@@ -114,6 +114,15 @@ describe('hardbound aws tpm', () => {
     ],
     ['an unknown flag', ['--password', 'x'], 2, '--password'],
     ['a known answer of another form', ['--known-answer', 'abc'], 2, '--known-answer'],
+    ['M25 a proxy with a password', ['--proxy', 'http://me:horse@proxy.example.com'], 2, '--proxy-auth'],
+    ['a proxy of another kind', ['--proxy', 'socks5://proxy.example.com'], 2, '--proxy must be a URL'],
+    ['a password for no proxy', ['--proxy-auth', 'prompt'], 2, '--proxy-auth needs --proxy'],
+    [
+      'no password',
+      ['--proxy', 'http://proxy.example.com', '--proxy-auth', 'env:NONE'],
+      1,
+      '--proxy-auth: environment',
+    ],
     ['encryption to nobody', ['--session-encryption-key', 'ek-rsa'], 2, '--session-encryption-name'],
     ['M20 a TCP address', ['--tpm', 'swtpm:127.0.0.1:2321'], 2, '--dangerously-allow-tcp'],
   ])('refuses %s', async (_, more, expected, why) => {

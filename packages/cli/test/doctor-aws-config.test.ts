@@ -252,6 +252,10 @@ describe('awsConfigCheck: credential_process', () => {
     expect(more).toEqual([])
   })
 
+  it('F15 is done with a long line at once', async () => {
+    expect(await processLine(`hardbound https://${':'.repeat(900_000)}`)).not.toEqual([])
+  })
+
   it('tells the original from the drop-in', async () => {
     const line = 'aws_signing_helper credential-process'
     expect(lines(await processLine(line))).toContainEqual(

@@ -40,4 +40,11 @@ describe('readIni', () => {
   it('takes a section whose keys are all indented', () => {
     expect(readIni('[a]\n  region = x\n  output = json\n').sections[0]?.entries).toHaveLength(2)
   })
+
+  it('F15 is done with a line of a million spaces at once', () => {
+    expect(readIni(`[a]\nx${' '.repeat(1_000_000)}y\nk = v`)).toMatchObject({
+      badLines: [2],
+      sections: [{ entries: [{ key: 'k', value: 'v' }] }],
+    })
+  })
 })

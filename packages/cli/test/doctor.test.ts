@@ -111,6 +111,7 @@ describe('hardbound doctor', () => {
   }, 20_000)
 
   it.each<[number, string[], string]>([
+    [2, ['--tpm', 'swtpm:192.0.2.1:2321'], 'a TPM of another machine is not looked at'],
     [2, ['--offline', '--broker', 'https://localhost'], '--offline'],
     [2, ['--broker', 'http://localhost', '--pin', '0'.repeat(64)], '--broker'],
     [2, ['--broker', 'https://localhost'], '--ca'],

@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import { request } from 'node:http'
 import {
   startAws,
@@ -181,7 +181,10 @@ describe('hardbound serve', () => {
     }
     const file = await lab.write('sources.yaml', JSON.stringify(config))
     const { environment, logs } = await serve('-c', file)
-    expect(logs().at(-1)).toMatchObject({ roles: [{ roleName: 'machine' }, { roleName: 'workload' }] })
+    expect(logs().at(-1)).toMatchObject({
+      roles: [{ roleName: 'machine' }, { roleName: 'workload' }],
+      others: { workload: { AWS_CONTAINER_CREDENTIALS_FULL_URI: expect.stringMatching(/\/container\/workload$/) } },
+    })
     expect(JSON.stringify(logs())).not.toMatch(/TOKEN"/)
     const { AWS_EC2_METADATA_SERVICE_ENDPOINT = '' } = environment
     expect(JSON.parse((await awsCli({ AWS_EC2_METADATA_SERVICE_ENDPOINT })).stdout)).toMatchObject({
@@ -190,6 +193,37 @@ describe('hardbound serve', () => {
     const lines = (await readFile(lab.at('workload.env'), 'utf8')).trimEnd().split('\n')
     const second = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2))) as Record<string, string>
     expect(JSON.parse((await awsCli(second)).stdout)).toMatchObject({ Account: '444455556666' })
+  })
+
+  it('tells each source of a file from the others: no variable leads to what another one has', async () => {
+    const sources = {
+      machine: { roles_anywhere: certificateYaml(), container: true, environment_file: 'machine.env' },
+      blobs: { azure_ekm: { broker: broker.url, audience: AUDIENCE, ca: 'ca.pem' }, environment_file: 'blobs.env' },
+    }
+    const file = await lab.write('both.yaml', JSON.stringify({ listen: '127.0.0.1:0', sources }))
+    const { environment } = await serve('-c', file)
+    const names = async (name: string) =>
+      (await readFile(lab.at(name), 'utf8')).split('\n').flatMap((line) => (line === '' ? [] : [line.split('=')[0]]))
+    expect((await names('machine.env')).every((it) => it?.startsWith('AWS_'))).toBe(true)
+    expect(await names('machine.env')).toContain('AWS_CONTAINER_AUTHORIZATION_TOKEN')
+    expect((await names('blobs.env')).some((it) => it?.startsWith('AWS_'))).toBe(false)
+    expect(await names('blobs.env')).toContain('IDENTITY_HEADER')
+    expect(Object.keys(environment)).toEqual(expect.not.arrayContaining(['IDENTITY_ENDPOINT']))
+  })
+
+  it('I16 ends when it is told to, also while the first session hangs', async () => {
+    const asked = new Promise<void>((resolve) => (service.fault = () => resolve()))
+    const args = ['serve', 'roles-anywhere', ...certificate(), '--listen', '127.0.0.1:0']
+    const env = { PATH: '/usr/bin:/bin', HOME: lab.path }
+    const child = spawn(process.execPath, [COMMAND, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+    let text = ''
+    child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')))
+    const closed = once(child, 'close')
+    await asked
+    child.kill('SIGTERM')
+    await closed
+    expect(text).toContain('"stopped"')
+    expect(text).not.toContain('"listening"')
   })
 
   it('I10 I01 refuses what is not its own, and says so in one line without a secret', async () => {
@@ -211,6 +245,7 @@ describe('hardbound serve', () => {
     const { code, stdout, stderr } = await hardbound(['serve', 'roles-anywhere', ...certificate()])
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toContain('ERR_RA_REFUSED')
+    expect(stderr).toContain('"msg":"no new credentials"')
   })
 
   it.each([
@@ -227,6 +262,19 @@ describe('hardbound serve', () => {
     const { code, stderr } = await hardbound(args)
     expect(code).toBe(2)
     expect(stderr).toMatch(message)
+  })
+
+  it('I21 refuses what can not be, before it asks for a session', async () => {
+    const wrong = [
+      [['--listen', 'unix:relative'], '--listen must be an absolute path'],
+      [['--listen', `unix:${lab.at('s')}`, '--environment-file', lab.at('e')], 'no environment file can lead to'],
+      [['--listen', '[::2]:0'], '--listen must be a loopback address'],
+    ] as const
+    for (const [flags, message] of wrong) {
+      const { code, stderr } = await hardbound(['serve', 'roles-anywhere', ...certificate(), ...flags])
+      expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(message) })
+    }
+    expect(service.calls).toHaveLength(0)
   })
 
   it.each(['0.0.0.0:9911', '192.0.2.1:9911', '127.0.0.1', '127.0.0.1:99999', 'unix:'])(
@@ -260,6 +308,17 @@ describe('hardbound serve', () => {
     expect(code).toBe(1)
     expect(stderr).toContain('sources.a.roles_anywhere: unknown flag certificat')
     expect(stderr).toContain('sources.b.ekm: verify_identity has no value, or one where it takes none')
+    const misfit = {
+      a: { roles_anywhere: certificateYaml(), allowed_resources: ['https://storage.azure.com/'] },
+      b: { azure_ekm: { broker: broker.url, audience: AUDIENCE, ca: 'ca.pem' }, container: true },
+    }
+    const misfits = await hardbound([
+      'serve',
+      '-c',
+      await lab.write('misfit.yaml', JSON.stringify({ sources: misfit })),
+    ])
+    expect(misfits.stderr).toContain('sources.a.allowed_resources: does not go with roles-anywhere')
+    expect(misfits.stderr).toContain('sources.b.container: does not go with azure-ekm')
     const none = await lab.write('none.yaml', JSON.stringify({ sources: { a: { container: true } } }))
     expect((await hardbound(['serve', '-c', none])).stderr).toContain('sources.a: must have one of ekm')
   })
@@ -273,3 +332,24 @@ describe('hardbound serve', () => {
     expect((await hardbound(['update', 'tpm', '--help'])).stdout).toMatch(/^Usage: hardbound update.*--ek-parent/s)
   })
 })
+
+// Root alone can make a file system read-only.
+if (process.geteuid?.() === 0)
+  describe('hardbound serve, as root', () => {
+    it('ends when it is told to, also where its environment file stays', async () => {
+      const disk = lab.at('disk')
+      await mkdir(disk)
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', disk])
+      try {
+        const flags = ['--listen', '127.0.0.1:0', '--environment-file', `${disk}/env`]
+        const { child, logs } = await serve('roles-anywhere', ...certificate(), ...flags)
+        execFileSync('mount', ['-o', 'remount,ro', disk])
+        child.kill('SIGTERM')
+        expect(await once(child, 'close')).toEqual([0, null])
+        expect(logs().map(({ msg }) => msg)).toContain('an environment file could not be removed')
+        expect(await readdir(disk)).toEqual(['env'])
+      } finally {
+        execFileSync('umount', [disk])
+      }
+    })
+  })

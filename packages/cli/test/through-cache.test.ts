@@ -1,9 +1,13 @@
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { openSync } from 'node:fs'
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startAws, type TestAws } from '@hardbound/testkit'
 import { awsError, startRolesAnywhere, type TestRolesAnywhere } from '@hardbound/testkit/roles-anywhere'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { cacheKeyOf } from '../src/internal/through-cache.ts'
+import { rolesAnywhereSource } from '../src/sources/roles-anywhere.ts'
 import { type Certificates, makeCertificates } from './certificates.ts'
 import { COMMAND, type Outcome, runProcess } from './helpers.ts'
 
@@ -74,6 +78,24 @@ describe('hardbound aws … --cache', () => {
     expect(service.calls).toHaveLength(2)
   })
 
+  it('F18 prints keys also where nobody hears its warnings', async () => {
+    await mkdir(lab.at('open'))
+    const chain = await Promise.all(['client.crt', 'intermediate.crt'].map((name) => readFile(lab.at(name))))
+    await writeFile(lab.at('open/id.pem'), Buffer.concat(chain))
+    await writeFile(lab.at('open/id.key'), await readFile(lab.at('client.key')), { mode: 0o644 })
+    const args = ['--store', `folder:${lab.at('open')}`, '--endpoint', service.endpoint, '--trust-anchor-arn', ANCHOR]
+    const flags = [...args, '--profile-arn', PROFILE, '--role-arn', READER]
+    const stderr = openSync('/dev/full', 'w')
+    const child = spawn(process.execPath, [COMMAND, 'aws', 'roles-anywhere', ...flags], {
+      env: { PATH: '/usr/bin:/bin' },
+      stdio: ['ignore', 'pipe', stderr],
+    })
+    let stdout = ''
+    child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString('utf8')))
+    const [code] = (await once(child, 'close')) as [number]
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^\{"Version":1,/) })
+  })
+
   it('keeps no failure', async () => {
     service.fault = awsError(403, 'AccessDeniedException')
     expect(await rolesAnywhere('--cache')).toMatchObject({ code: 1, stdout: '' })
@@ -118,5 +140,43 @@ describe('cacheKeyOf', () => {
   it('has the folder where a path starts there', () => {
     expect(cacheKeyOf(source, { policy: 'package.json' })).toHaveProperty('folder', process.cwd())
     expect(cacheKeyOf(source, { policy: join(process.cwd(), 'package.json') })).not.toHaveProperty('folder')
+  })
+
+  describe('F18 is another one for another session', () => {
+    const keyOf = (flags: Record<string, string>) => cacheKeyOf(rolesAnywhereSource, flags)
+
+    it('where files hold something else behind the same name', async () => {
+      expect(rolesAnywhereSource.files).toEqual(expect.arrayContaining(['certificate', 'selector', 'policy', 'ca']))
+      for (const flag of rolesAnywhereSource.files) {
+        const path = await lab.write('same', 'a')
+        await symlink(path, lab.at('link')).catch(() => {})
+        const values = flag === 'selector' ? [`file://${path}`] : [path, lab.at('link'), `file:${path}`]
+        const before = values.map((value) => keyOf({ [flag]: value }))
+        await lab.write('same', 'b')
+        for (const [at, value] of values.entries()) expect(keyOf({ [flag]: value })).not.toEqual(before[at])
+      }
+    })
+
+    it('where a folder holds something else, whatever else is in it', async () => {
+      const store = lab.at('store')
+      await mkdir(store)
+      await symlink('nowhere', lab.at('store/a'))
+      const keys = [keyOf({ store: `folder:${store}` })]
+      await lab.write('store/b', 'one')
+      keys.push(keyOf({ store: `folder:${store}` }))
+      await lab.write('store/b', 'three')
+      keys.push(keyOf({ store: `folder:${store}` }))
+      expect(new Set(keys.map((it) => JSON.stringify(it))).size).toBe(3)
+    })
+
+    it('so that what is read once, or is too large, is refused', async () => {
+      const fifo = lab.at('fifo')
+      execFileSync('mkfifo', [fifo])
+      expect(() => keyOf({ policy: fifo })).toThrow('--policy that is read once')
+      for (const place of ['stdin', 'fd:3', 'env:X']) expect(() => keyOf({ certificate: place })).toThrow('read once')
+      const large = await lab.write('large', 'x'.repeat(1_048_577))
+      expect(() => keyOf({ ca: large })).toThrow('--ca of more than 1 MiB')
+      expect(keyOf({ ca: await lab.write('large', 'x'.repeat(1_048_576)) })).toBeDefined()
+    })
   })
 })

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startAws, type TestAws } from '@hardbound/testkit'
@@ -85,6 +85,49 @@ describe('hardbound update', () => {
     expect(code).toBe(0)
     const text = await readFile(lab.at('theirs'), 'utf8')
     expect([...text.matchAll(/^\[(\w+)\]$/gm)].map(([, name]) => name).sort()).toEqual(['first', 'second'])
+  })
+
+  it('F08 F07 writes those that it can where one of them fails, and says that it failed', async () => {
+    const refused = { ...source(), profile_arn: PROFILE.replace('41c1', '00c1') }
+    const sources = { bad: { roles_anywhere: refused }, good: { roles_anywhere: source() } }
+    const config = await lab.write('some.yaml', JSON.stringify({ credentials_file: 'some', sources }))
+    const { code, stderr } = await update('-c', config, '--once')
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^hardbound: .*\[ERR_RA_/m)
+    expect(await readFile(lab.at('some'), 'utf8')).toMatch(/^\[good\]\n/)
+  })
+
+  it('F16 ends where one of several profiles can not be', async () => {
+    const sources = { good: { roles_anywhere: source() }, 'a=b': { roles_anywhere: source() } }
+    const { code, stderr } = await update('-c', await lab.write('names.yaml', JSON.stringify({ sources })))
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining('--profile must have') })
+  })
+
+  it('F07 --once that is stopped before it has written has failed', async () => {
+    const asked = new Promise<void>((resolve) => (service.fault = () => resolve()))
+    const child = spawn(process.execPath, [COMMAND, 'update', 'roles-anywhere', ...flags(), '--once'], {
+      env: environment(),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let text = ''
+    child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')))
+    const closed = once(child, 'close') as Promise<[number | null]>
+    await asked
+    child.kill('SIGTERM')
+    expect((await closed)[0]).not.toBe(0)
+    expect(text).toContain('SIGTERM came before all was written')
+    expect(existsSync(file())).toBe(false)
+  })
+
+  it('F18 works also where its log can not be written', async () => {
+    const full = openSync('/dev/full', 'w')
+    const child = spawn(process.execPath, [COMMAND, 'update', 'roles-anywhere', ...flags(), '--once'], {
+      env: environment(),
+      stdio: ['ignore', 'ignore', full],
+    })
+    closeSync(full)
+    expect(await once(child, 'close')).toEqual([0, null])
+    expect(existsSync(file())).toBe(true)
   })
 
   it('F07 says that it failed, and leaves the file alone', async () => {

@@ -1,15 +1,14 @@
 import type { AssumeRoleInput, StsSession } from '@hardbound/sigv4-hmac/sts'
+import type { ConnectionInit } from '@hardbound/sigv4-hmac/transport'
 import type { RolesAnywhereSession } from './response.ts'
 
 /** A further role, that is assumed with a session of Roles Anywhere. */
-export interface NextRole {
+export interface NextRole extends ConnectionInit {
   readonly input: AssumeRoleInput
   readonly region: string
   readonly endpoint: string | undefined
   readonly useFipsEndpoint: boolean | undefined
   readonly useDualstackEndpoint: boolean | undefined
-  /** CA certificates in PEM, in place of Node's. */
-  readonly ca: string | Uint8Array | undefined
   /** Milliseconds that are left. */
   readonly timeoutMs: number
   readonly maxAttempts: number | undefined

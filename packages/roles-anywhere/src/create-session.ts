@@ -1,13 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import {
+  type Connection,
+  type ConnectionInit,
+  checkConnection,
+  type HttpAnswer,
+  loadPost,
+  type PostErrorKind,
+  withDeadline,
+} from '@hardbound/sigv4-hmac/transport'
 import { type CheckedAsked, checkAsked, type SessionAsked } from './asked.ts'
 import { type CheckedIdentity, checkIdentity, type IdentityChecks } from './check-identity.ts'
 import { type RolesAnywhereEndpoint, type RolesAnywhereEndpointInit, rolesAnywhereEndpoint } from './endpoint.ts'
 import { RolesAnywhereError, type RolesAnywhereErrorCode } from './errors.ts'
-import type { HttpAnswer } from './http.ts'
 import { isSignatureOf } from './identity/public-key.ts'
-import { type Connection, type ConnectionInit, checkConnection } from './internal/connection.ts'
-import { withDeadline } from './internal/deadline.ts'
 import { skewMsOf, skewText } from './internal/skew.ts'
 import { refusalOf } from './refusal.ts'
 import { type AnswerRules, type RolesAnywhereSession, readSession } from './response.ts'
@@ -42,6 +48,8 @@ export type SessionRequest = (options?: { signal?: AbortSignal }) => Promise<Rol
 
 /** The longest that Node's timers can wait. */
 const MAX_TIMER_MS = 2_147_483_647
+/** Milliseconds for name look-up, TCP, proxy and TLS together. */
+const CONNECT_TIMEOUT_MS = 5_000
 /** Milliseconds: a wrong time zone, not a wrong year. What is signed for a time to come could be sent by others then. */
 const MAX_CORRECTION_MS = 86_400_000
 const TRANSIENT: ReadonlySet<RolesAnywhereErrorCode> = new Set<RolesAnywhereErrorCode>([
@@ -174,13 +182,25 @@ async function attempt(session: Session, tries: number, skewMs: number): Promise
     { identity, serial: identity.serial, region: endpoint.region, nowMs: clock() + skewMs },
   )
   const message = Buffer.from(prepared.stringToSign)
-  const [signature, { post }] = await Promise.all([
+  const [signature, post] = await Promise.all([
     identity.sign(message, 'sha256', { signal }),
-    import('./http.ts'), // loaded while the identity works
+    loadPost(), // while the identity works
   ])
   await assertOwnSignature(identity, message, signature)
   const headers = { ...prepared.headersWith(signature), accept: 'application/json', 'user-agent': 'hardbound' }
-  return post({ ...connection, origin: endpoint.origin, target: prepared.target, headers, body, signal })
+  const to = { ...connection, origin: endpoint.origin, target: prepared.target, connectTimeoutMs: CONNECT_TIMEOUT_MS }
+  return post({ ...to, headers, body, signal, errorOf })
+}
+
+const CODES = {
+  unreachable: 'ERR_RA_UNREACHABLE',
+  untrusted: 'ERR_RA_UNTRUSTED',
+  response: 'ERR_RA_RESPONSE',
+} as const
+
+function errorOf(kind: PostErrorKind, message: string): RolesAnywhereError {
+  const cure = kind === 'untrusted' ? ': if a proxy or a private endpoint has a CA of its own, give it as "ca"' : ''
+  return new RolesAnywhereError(CODES[kind], message + cure)
 }
 
 /** A key of another certificate, or a device that errs, is found here and not by the service. */

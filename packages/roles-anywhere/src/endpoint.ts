@@ -46,10 +46,10 @@ const PLAIN_PATH = /^(?:\/[\w.~-]+)*\/?$/
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|\[::1\]|localhost)$/
 
 /**
- * The endpoint of CreateSession. No variable of the environment is looked at: what `AWS_USE_FIPS_ENDPOINT` and others say, the
- * caller passes in.
+ * The endpoint of CreateSession: where sessions are asked for, for firewalls and proxies too. No variable of the environment is
+ * looked at: what `AWS_USE_FIPS_ENDPOINT` and others say, the caller passes in.
  *
- * @param trustAnchorRegion Where none is given.
+ * @param trustAnchorRegion The fourth part of the trust anchor's ARN; taken where no `region` is given.
  * @throws {TypeError} on a region of no known partition without `endpoint`, an `endpoint` that can't be one, or a variant that
  *   does not exist.
  * @see {@link https://docs.aws.amazon.com/general/latest/gr/rolesanywhere.html IAM Roles Anywhere endpoints and quotas}

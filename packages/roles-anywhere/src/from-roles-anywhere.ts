@@ -1,9 +1,9 @@
 import type { AssumeRoleInput } from '@hardbound/sigv4-hmac/sts'
+import { withDeadline } from '@hardbound/sigv4-hmac/transport'
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from '@smithy/types'
 import { assumeNextRole } from './assume-role.ts'
 import { type CreateSessionInit, prepareSession } from './create-session.ts'
 import { RolesAnywhereError } from './errors.ts'
-import { withDeadline } from './internal/deadline.ts'
 
 /** What {@link fromRolesAnywhere} needs. */
 export interface FromRolesAnywhereInit extends CreateSessionInit {
@@ -28,6 +28,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof FromRolesAnywhereInit>([
   'ca',
   'proxy',
   'certificateRules',
+  'answerRules',
   'warnBeforeExpirySeconds',
   'timeoutMs',
   'maxAttempts',
@@ -58,7 +59,7 @@ export function fromRolesAnywhere(init: FromRolesAnywhereInit): AwsCredentialIde
       return identity
     })
   }
-  assertChaining(assumeRole, init)
+  assertChaining(assumeRole)
   const deadline = {
     timeoutMs,
     onTimeout: () =>
@@ -83,6 +84,7 @@ async function chained(
       useFipsEndpoint: init.stsEndpoint === undefined ? init.useFipsEndpoint : undefined,
       useDualstackEndpoint: init.stsEndpoint === undefined ? init.useDualstackEndpoint : undefined,
       ca: init.ca,
+      proxy: init.proxy,
       timeoutMs: init.timeoutMs ?? 30_000,
       maxAttempts: init.maxAttempts,
       clock: init.clock ?? Date.now,
@@ -95,14 +97,13 @@ async function chained(
 const regionOf = ({ region, trustAnchorArn }: FromRolesAnywhereInit): string =>
   (region ?? trustAnchorArn.split(':')[3] ?? '').replace(/^fips-|-fips$/, '')
 
-function assertChaining({ RoleArn, DurationSeconds = 3600 }: AssumeRoleInput, { proxy }: FromRolesAnywhereInit): void {
+function assertChaining({ RoleArn, DurationSeconds = 3600 }: AssumeRoleInput): void {
   if (typeof RoleArn !== 'string' || !/^arn:aws[a-z-]{0,20}:iam::\d{12}:role\/[\x21-\x7e]{1,575}$/.test(RoleArn)) {
     throw new TypeError('"assumeRole.RoleArn" must be the ARN of an IAM role')
   }
   if (!Number.isInteger(DurationSeconds) || DurationSeconds < 900 || DurationSeconds > 3600) {
     throw new RangeError('"assumeRole.DurationSeconds" must be 900 to 3600: AWS has an hour at most for chained roles')
   }
-  if (proxy !== undefined) throw new TypeError('"assumeRole" does not go through a "proxy": chain with the SDK instead')
 }
 
 /** Callers that arrive while one request is under way get its outcome. Nothing is kept afterwards. */

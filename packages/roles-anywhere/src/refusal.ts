@@ -1,5 +1,5 @@
+import type { HttpAnswer } from '@hardbound/sigv4-hmac/transport'
 import { RolesAnywhereError } from './errors.ts'
-import type { HttpAnswer } from './http.ts'
 
 const CODE = /^[A-Za-z][A-Za-z0-9.]{0,63}$/
 /** Characters of AWS's message that are shown at most. */

@@ -72,8 +72,9 @@ export function readSession(
   const roleArn = arnOf(set, 'roleArn')
   hold(() => assertRole({ assumedRoleArn, roleArn }, asked))
   const key = (name: string, form: RegExp): string => {
+    const value = field(keys, name, ANY_KEY)
     hold(() => void field(keys, name, form))
-    return field(keys, name, ANY_KEY)
+    return value
   }
   return {
     accessKeyId: key('accessKeyId', ACCESS_KEY_ID),

@@ -72,7 +72,8 @@ describe('fromRolesAnywhere', () => {
     [{ stsEndpoint: 'https://sts.example.com' }, '"stsEndpoint" goes with "assumeRole"'],
     [{ assumeRole: { RoleArn: 'reader' } }, '"assumeRole.RoleArn"'],
     [{ assumeRole: { RoleArn: NEXT, DurationSeconds: 7200 } }, '900 to 3600'],
-    [{ assumeRole: { RoleArn: NEXT }, proxy: 'http://proxy.example.com:3128' }, '"proxy"'],
+    [{ assumeRole: { RoleArn: NEXT }, proxy: 'https://proxy.example.com' }, '"proxy" must be a URL'],
+    [{ answerRules: 'ask' }, '"answerRules"'],
   ])('S09: refuses %j', (over, says) => expect(() => provider(over)).toThrow(says))
 })
 

@@ -1,11 +1,10 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
-import { createTestPki } from '@hardbound/testkit'
+import { createTestPki, startConnectProxy, startTlsFront, type TestConnectProxy } from '@hardbound/testkit'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { type CreateSessionInit, createSession } from '../src/create-session.ts'
 import { fromRolesAnywhere } from '../src/from-roles-anywhere.ts'
-import { type Harness, rejection, startHarness } from './harness.ts'
+import { type Harness, ROLE, rejection, startHarness } from './harness.ts'
 
 let harness: Harness
 beforeAll(async () => {
@@ -33,7 +32,9 @@ describe('over TLS', () => {
     try {
       const error = await rejection(create({ ca: undefined }))
       expect(error).toMatchObject({ code: 'ERR_RA_UNTRUSTED', tryNextLink: false })
-      expect(error.message).toContain('"ca"')
+      expect(error.message).toMatch(
+        /^no trusted TLS connection to [\d.:]+ \(\w+\): if a proxy or a private endpoint has a CA of its own, give it as "ca"$/,
+      )
       const { caPem } = await createTestPki()
       expect(await rejection(create({ ca: caPem }))).toMatchObject({ code: 'ERR_RA_UNTRUSTED' })
       expect(harness.service.requests).toEqual([])
@@ -76,38 +77,40 @@ describe('TLS versions', () => {
 })
 
 describe('through a proxy', () => {
-  let proxy: Server
-  let refuse: number | undefined
-  const asked: IncomingMessage[] = []
+  let proxy: TestConnectProxy
   beforeAll(async () => {
-    proxy = createServer((_, res) => res.writeHead(500).end())
-    proxy.on('connect', (req, socket) => {
-      asked.push(req)
-      socket.on('error', () => {})
-      if (refuse !== undefined) return socket.end(`HTTP/1.1 ${refuse} No\r\n\r\n`)
-      const [host, port] = req.url!.split(':')
-      const upstream = connect(Number(port), host!, () => {
-        socket.write('HTTP/1.1 200 OK\r\n\r\n')
-        socket.pipe(upstream).pipe(socket)
-      })
-      upstream.on('error', () => socket.destroy())
-    })
-    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    proxy = await startConnectProxy()
   })
   beforeEach(() => {
-    refuse = undefined
-    asked.length = 0
+    proxy.refusal = undefined
+    proxy.asked.length = 0
   })
-  afterAll(() => {
-    proxy.closeAllConnections()
-    proxy.close()
-  })
-  const url = (userInfo = '') => `http://${userInfo}127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  afterAll(() => proxy.close())
+  const url = (userInfo = '') => proxy.url.replace('//', `//${userInfo}`)
 
   it('makes a tunnel, with TLS to the service within', async () => {
     expect((await create({ proxy: url('user:p%40ss@') })).accessKeyId).toMatch(/^ASIA/)
-    expect(asked.map((it) => it.url)).toEqual([`127.0.0.1:${harness.service.port}`])
-    expect(asked[0]!.headers['proxy-authorization']).toBe(`Basic ${Buffer.from('user:p@ss').toString('base64')}`)
+    const authorization = `Basic ${Buffer.from('user:p@ss').toString('base64')}`
+    expect(proxy.asked).toEqual([{ authority: `127.0.0.1:${harness.service.port}`, authorization }])
+  })
+
+  it('assumes a further role through it, too', async () => {
+    const next = 'arn:aws:iam::111122223333:role/auditor'
+    harness.aws.addRole({ arn: next, trusts: [ROLE] })
+    const sts = await startTlsFront(harness.aws.endpoint)
+    const provider = fromRolesAnywhere(
+      harness.init({
+        ca: harness.service.caPem + sts.caPem,
+        proxy: url('user:p%40ss@'),
+        assumeRole: { RoleArn: next, RoleSessionName: 'worked' },
+        stsEndpoint: `https://${sts.authority}`,
+      }),
+    )
+    expect(await provider()).toMatchObject({ accountId: '111122223333' })
+    await sts.close()
+    expect(harness.aws.calls.at(-1)).toMatchObject({ action: 'AssumeRole' })
+    expect(proxy.asked.map(({ authority }) => authority)).toEqual([`127.0.0.1:${harness.service.port}`, sts.authority])
+    expect(new Set(proxy.asked.map(({ authorization }) => authorization)).size).toBe(1)
   })
 
   it('U10: verifies the service within, not the proxy', async () => {
@@ -118,14 +121,14 @@ describe('through a proxy', () => {
     process.env.HTTPS_PROXY = url()
     try {
       await create()
-      expect(asked).toEqual([])
+      expect(proxy.asked).toEqual([])
     } finally {
       delete process.env.HTTPS_PROXY
     }
   })
 
   it.each([407, 502])('says what the proxy says: %d', async (status) => {
-    refuse = status
+    proxy.refusal = status
     const error = await rejection(create({ proxy: url('user:hunter2@') }))
     expect(error.code).toBe('ERR_RA_UNREACHABLE')
     expect(error.message).toContain(`answered ${status} to CONNECT`)

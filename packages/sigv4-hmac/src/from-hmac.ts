@@ -21,6 +21,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'useFipsEndpoint',
   'useDualstackEndpoint',
   'ca',
+  'proxy',
   'timeoutMs',
   'maxAttempts',
   'clock',

@@ -2,9 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type StsEndpointInit, stsEndpoint } from './aws-endpoint.ts'
 import { createHmacSigner } from './create-hmac-signer.ts'
 import type { HmacBackend } from './hmac-backend.ts'
-import { certificatesOf } from './internal/certificates.ts'
 import { whole } from './internal/checks.ts'
-import { withDeadline } from './internal/deadline.ts'
 import { readSession, type StsAsked } from './internal/read-session.ts'
 import { stsForm } from './internal/sts-form.ts'
 import { checkAssumeRole, checkGetSessionToken, partsOfRole } from './internal/sts-input-checks.ts'
@@ -12,17 +10,16 @@ import { stsRefusal } from './internal/sts-refusal.ts'
 import { StsError, type StsErrorCode } from './sts-error.ts'
 import type { AssumeRoleInput, GetSessionTokenInput } from './sts-input.ts'
 import type { StsSession } from './sts-session.ts'
+import { type ConnectionInit, checkConnection, loadPost, type PostErrorKind, withDeadline } from './transport.ts'
 
 /** What {@link createStsClient} needs. */
-export interface StsClientInit extends StsEndpointInit {
+export interface StsClientInit extends StsEndpointInit, ConnectionInit {
   /** Has the key `AWS4<secret access key>`. */
   backend: HmacBackend
   /** `AKIA…`: a long-term key of an IAM user; or `ASIA…` with its `sessionToken`, for role chaining. */
   accessKeyId: string
   /** Of temporary credentials whose secret the backend has. AWS has no GetSessionToken for those. */
   sessionToken?: string | undefined
-  /** CA certificates in PEM that `endpoint` is verified with, in place of Node's. */
-  ca?: string | Uint8Array | undefined
   /** For everything, the backend and all tries included, in whole milliseconds. Default: 10 000. */
   timeoutMs?: number | undefined
   /** Tries in all while STS is unreachable or throttles. Default: 3. */
@@ -50,6 +47,8 @@ const LONG_TERM_KEY_ID = /^(?!ASIA)\w{16,128}$/
 const TEMPORARY_KEY_ID = /^ASIA\w{12,124}$/
 /** The longest that Node's timers can wait. */
 const MAX_TIMER_MS = 2_147_483_647
+/** Milliseconds for name look-up, TCP, proxy and TLS together. */
+const CONNECT_TIMEOUT_MS = 3_000
 const TRANSIENT: ReadonlySet<StsErrorCode> = new Set<StsErrorCode>(['ERR_STS_UNREACHABLE', 'ERR_STS_THROTTLED'])
 
 /**
@@ -79,16 +78,17 @@ export function stsRequests(init: StsClientInit): StsRequests {
   }
   const { url: endpoint, partition, signingRegion } = stsEndpoint(init)
   const url = new URL(endpoint)
-  const ca = init.ca === undefined ? undefined : certificatesOf(init.ca)
+  const connection = checkConnection(init)
   const token = sessionToken === undefined ? {} : { sessionToken }
   const signer = createHmacSigner({ backend, accessKeyId, ...token, region: signingRegion, service: 'sts', clock })
 
   async function attempt(asked: StsAsked, body: string, signal: AbortSignal): Promise<StsSession> {
-    const [headers, { postToSts }] = await Promise.all([
+    const [headers, post] = await Promise.all([
       signer.sign({ method: 'POST', url, headers: FORM, body }, { signal }),
-      import('./internal/sts-http.ts'), // node:https takes 6 ms to load: on first use, and while the backend works
+      loadPost(), // while the backend works
     ])
-    const answer = await postToSts({ url, headers, body, ca, signal })
+    const to = { ...connection, origin: url, target: url.pathname, connectTimeoutMs: CONNECT_TIMEOUT_MS }
+    const answer = await post({ ...to, headers, body, signal, errorOf })
     try {
       if (answer.status === 200) return readSession(answer.body, asked, clock())
       throw stsRefusal(answer, { action: asked.action, host: url.host, nowMs: clock() })
@@ -137,6 +137,13 @@ const FORM = {
   accept: 'text/xml',
   'user-agent': 'hardbound',
 }
+
+const CODES = {
+  unreachable: 'ERR_STS_UNREACHABLE',
+  untrusted: 'ERR_STS_UNTRUSTED',
+  response: 'ERR_STS_RESPONSE',
+} as const
+const errorOf = (kind: PostErrorKind, message: string): StsError => new StsError(CODES[kind], message)
 
 /** Milliseconds: random up to 200, 400, 800 … ("full jitter"). */
 const jitter = (tries: number): number => Math.random() * 100 * 2 ** Math.min(tries, 5)

@@ -93,6 +93,7 @@ describe('S09 fromHmac refuses at once', () => {
     ['no certificate to trust, which would be all of Node’s', { ca: '' }, 'ca'],
     ['octets without a certificate', { ca: Buffer.from('-----BEGIN PRIVATE KEY-----') }, 'ca'],
     ['a broken certificate', { ca: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----' }, 'ca'],
+    ['a proxy of another kind', { proxy: 'https://proxy.example.com' }, 'proxy'],
     ['no time', { timeoutMs: 0 }, 'timeoutMs'],
     ['half a millisecond', { timeoutMs: 0.5 }, 'timeoutMs'],
     ['more time than a timer has', { timeoutMs: 2 ** 31 }, 'timeoutMs'],

@@ -1,5 +1,6 @@
 export { type AwsCall, startAws, type TestAws } from './aws.ts'
 export { debugClaims, productionClaims, type WorkloadClaims } from './claims.ts'
+export { startConnectProxy, type TestConnectProxy } from './connect-proxy.ts'
 export { type AwsErrorCode, AwsRefusal } from './errors.ts'
 export {
   type IssuerKey,
@@ -13,3 +14,4 @@ export { type LauncherOptions, startLauncher, type TestLauncher } from './launch
 export { createTestPki, type IssuedCertificate, type IssueOptions, type TestPki } from './pki.ts'
 export { type RelayOptions, startRelay, type TestRelay } from './relay.ts'
 export { type SignedHttpRequest, type SigV4Expectations, type SigV4Key, verifySigV4 } from './sigv4-verify.ts'
+export { startTlsFront, type TestTlsFront } from './tls-front.ts'

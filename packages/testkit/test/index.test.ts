@@ -13,9 +13,11 @@ describe('the package', () => {
       'debugClaims',
       'productionClaims',
       'startAws',
+      'startConnectProxy',
       'startIssuer',
       'startLauncher',
       'startRelay',
+      'startTlsFront',
       'verifySigV4',
     ])
   })

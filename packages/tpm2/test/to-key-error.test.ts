@@ -19,7 +19,9 @@ describe('toKeyError', () => {
   ])('%s is %s', (_, rc, code, final) => {
     const cause = errorOf('TPM2_Sign', rc)
     const error = toKeyError(cause)
-    expect(error).toMatchObject({ name: 'Tpm2Error', code, rc, message: cause.message })
+    const about = code === 'ERR_TPM_AUTH_FAIL' ? `the password is wrong, or missing (${cause.message})` : cause.message
+    expect(error).toMatchObject({ name: 'Tpm2Error', code, rc, message: about })
+    expect(toKeyError(error)).toMatchObject({ message: about })
     expect(isFinalTpmError(error)).toBe(final)
   })
   it('takes what ended in the middle of our work for a broken connection', () => {

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { withHelpOf } from '../cli-error.ts'
 
 /** `hardbound serve`: its words are those of a source, which commander does not know. */
 export function serveCommand(): Command {
@@ -12,6 +13,6 @@ export function serveCommand(): Command {
     .allowUnknownOption()
     .action(async () => {
       const { serve } = await import('../serve/serve.ts')
-      await serve(process.argv.slice(3))
+      await serve(process.argv.slice(3)).catch(withHelpOf('hardbound serve'))
     })
 }

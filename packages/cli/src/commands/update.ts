@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { withHelpOf } from '../cli-error.ts'
 
 /** `hardbound update`: its words are those of a source, which commander does not know. */
 export function updateCommand(): Command {
@@ -10,6 +11,6 @@ export function updateCommand(): Command {
     .allowUnknownOption()
     .action(async () => {
       const { update } = await import('../update/update.ts')
-      await update(process.argv.slice(3))
+      await update(process.argv.slice(3)).catch(withHelpOf('hardbound update'))
     })
 }

@@ -31,6 +31,9 @@ export function doctorOptionsOf(flags: DoctorFlags): DoctorOptions {
   if (dateFrom !== undefined && !(URL.canParse(dateFrom) && new URL(dateFrom).protocol === 'https:')) {
     throw usageError('--date-from must begin with https://')
   }
+  if (tpm?.startsWith('swtpm:') && !/^swtpm:(?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}$/.test(tpm)) {
+    throw usageError('--tpm: swtpm:127.0.0.1:port; a TPM of another machine is not looked at')
+  }
   if (!module.every((it) => isAbsolute(it))) throw usageError('--module must be an absolute path')
   fileOf('--ca', ca)
   const target =

@@ -110,7 +110,7 @@ function secretFindings(words: readonly string[], known: KnownLine | undefined, 
       ),
     )
   }
-  if (words.some((word) => /^(?:--?[\w-]+=)?https?:\/\/[^/\s]*:[^/\s]*@/.test(word))) {
+  if (words.some((word) => /^(?:--?[\w-]+=)?https?:\/\/[^/\s:]*:[^/\s]*@/.test(word))) {
     findings.push(
       warning(
         `${place}: a URL has a password in it: ${visible}`,

@@ -37,7 +37,8 @@ export function readIni(text: string): Ini {
     if (content === '' || /^[#;]/.test(content)) continue
     const section = sections.at(-1)
     const depth = raw.length - raw.trimStart().length
-    const [, key, value] = /^([^:=]*?)\s*[:=]\s*(.*)$/s.exec(content) ?? []
+    const end = content.search(/[:=]/) // no expression that looks for spaces, too: lines may have very many
+    const [key, value] = end < 0 ? [] : [content.slice(0, end).trimEnd(), content.slice(end + 1).trimStart()]
     const above = section?.entries.at(-1)
     if (above !== undefined && depth > indent) {
       if (key !== undefined && above.value !== '') swallowed.push({ key: key.toLowerCase(), line }) // else it is a nested one, as of s3

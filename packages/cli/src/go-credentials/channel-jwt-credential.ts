@@ -89,6 +89,7 @@ export async function channelJwtCredential(
 
 /** @throws {CliError} where they are no pair: the connection would only fail in the middle. */
 function certificateOf(files: { readonly cert: string; readonly key: string }): { cert: Buffer; key: Buffer } {
+  for (const name of ['cert', 'key'] as const) if (files[name] === '') throw new CliError(`-use-mtls needs -${name}`)
   const [cert, key] = [fileOf('-cert', files.cert), fileOf('-key', files.key)] as [Buffer, Buffer]
   try {
     createSecureContext({ cert, key })

@@ -88,7 +88,10 @@ function tokenAt(module: Pkcs11Module, { slot: index, token: named }: PkcsUri, w
   const other = (['token', 'serial', 'manufacturer', 'model'] as const).find(
     (name) => named[name] !== undefined && named[name] !== token[name],
   )
-  if (other !== undefined) warn(`-pkcs-uri: the token in slot ${index} has another ${other}, but the slot decides`)
+  if (other !== undefined)
+    warn(
+      `-pkcs-uri: the token in slot ${index} has another ${other === 'token' ? 'label' : other}, but the slot decides`,
+    )
   return token
 }
 

@@ -14,15 +14,14 @@ const LEVELS = ['debug', 'info', 'warn', 'error']
 export async function jsonLog(level = 'info'): Promise<Log> {
   if (!LEVELS.includes(level)) throw usageError(`--log-level must be ${LEVELS.join(', ')}`)
   const { destination, pino, stdTimeFunctions } = await import('pino')
-  const log = pino(
-    { level, base: { pid: process.pid }, timestamp: stdTimeFunctions.isoTime },
-    destination({ fd: 2, sync: true }),
-  )
+  const stderr = destination({ fd: 2, sync: true })
+  stderr.on('error', () => {}) // a full disk is no reason to stop
+  const log = pino({ level, base: { pid: process.pid }, timestamp: stdTimeFunctions.isoTime }, stderr)
   process.removeAllListeners('warning').on('warning', ({ name, message }) => log.warn({ warning: name }, message))
   return log
 }
 
-/** Resolves with the signal that asks this process to end. */
+/** Resolves with the first signal that asks this process to end; the next one of that kind ends it at once. */
 export function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve)

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { CliError, usageError } from '../cli-error.ts'
 
@@ -62,14 +62,38 @@ export function secondsOf(name: string, value: string | undefined): number | und
   return Number(value)
 }
 
-/** Octets of a file that a flag names. */
+/** Octets of a file that is read at most: `/dev/zero` has no end. */
+const MAX_FILE_OCTETS = 8_388_608
+
+/** Octets of a file that a flag names. A pipe will do. */
 export function fileOf(name: string, path: string | undefined): Buffer | undefined {
   if (path === undefined) return undefined
+  let octets: Buffer
   try {
-    return readFileSync(path)
+    octets = readBounded(path)
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
     throw new CliError(`${name}: ${path} can't be read (${code})`, { cause })
+  }
+  if (octets.length > MAX_FILE_OCTETS) throw new CliError(`${name}: ${path} has more than 8 MiB`)
+  return octets
+}
+
+/** @returns More than the most, where there is more. */
+function readBounded(path: string): Buffer {
+  const file = openSync(path, 'r')
+  try {
+    const parts: Buffer[] = []
+    for (let length = 0; length <= MAX_FILE_OCTETS; ) {
+      const part = Buffer.alloc(65_536)
+      const count = readSync(file, part)
+      if (count === 0) break
+      parts.push(part.subarray(0, count))
+      length += count
+    }
+    return Buffer.concat(parts)
+  } finally {
+    closeSync(file)
   }
 }
 

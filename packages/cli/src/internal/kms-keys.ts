@@ -35,19 +35,26 @@ export function keyOfEnvelope(library: Library, { kms, keyId, context }: Envelop
 }
 
 const GUARD = 'HARDBOUND_ASKING_KMS'
+let profile: string | undefined
 
 /**
  * AWS KMS wants credentials itself, from the SDK's chain. Where that chain ends in this very credential_process, each would
- * start the next.
+ * start the next. The chain looks at one profile for the whole process.
  *
  * @throws {CliError}
  */
 export function guardAgainstOurselves(flags: KmsFlags): void {
-  if (process.env[GUARD] !== undefined) {
+  const asking = process.env[GUARD]
+  if (asking !== undefined && asking !== String(process.pid)) {
     throw usageError(
       'the keys to ask AWS KMS with would come from this same command: name another profile with --kms-profile',
     )
   }
-  process.env[GUARD] = '1'
-  if (flags['kms-profile'] !== undefined) process.env.AWS_PROFILE = flags['kms-profile']
+  const wanted = flags['kms-profile'] ?? ''
+  if (profile !== undefined && profile !== wanted) {
+    throw usageError('all sources of one process must have the same --kms-profile, or none')
+  }
+  profile = wanted
+  process.env[GUARD] = String(process.pid)
+  if (wanted !== '') process.env.AWS_PROFILE = wanted
 }

@@ -49,6 +49,7 @@ export async function runCredentialCommand<Flags extends { help?: boolean | unde
     say(command, message)
   }
   process.stdout.on('error', () => fail(1, 'whoever started this does not read its output'))
+  process.stderr.on('error', () => {}) // nobody hears warnings: no reason to keep credentials back
   try {
     const flags = parse(args)
     process.stdout.write(flags.help === true ? help : `${JSON.stringify(outputOf(await provide(flags)))}\n`)
@@ -66,8 +67,19 @@ export async function runCredentialCommand<Flags extends { help?: boolean | unde
 export function messageOf(error: unknown): string {
   if (error instanceof CliError) return error.message
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return OURS.test(code) && error instanceof Error ? `${error.message} [${code}]` : 'internal error'
+  return OURS.test(code) && error instanceof Error ? `${withCures(error.message)} [${code}]` : 'internal error'
 }
+
+/** What a library would have given to it, by the flag that gives it. */
+export const withCures = (message: string): string =>
+  CURES.reduce((text, [what, cure]) => text.replace(what, (words) => `${words} (${cure})`), message)
+
+const CURES: readonly (readonly [RegExp, string])[] = [
+  [/\ballow the try\b/, '--retry-pin'],
+  [/\bwants a PIN, and none was given\b/, '--pin'],
+  [/\bis encrypted, and no password was given\b/, '--key-password, --p12-password'],
+  [/^can't listen on .*$/, '--listen'],
+]
 
 /** Writes one line on stderr, as AWS tools may log it. */
 export function say(command: string, message: string): void {

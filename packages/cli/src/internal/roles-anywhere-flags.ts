@@ -1,7 +1,8 @@
 import type { FromRolesAnywhereInit } from '@hardbound/roles-anywhere'
 import { CliError, usageError } from '../cli-error.ts'
 import { fileOf, flag, type GivenOf, given, inWordsOfFlags, oneOf, required, secondsOf, text } from './flags.ts'
-import { readSecret } from './secret-source.ts'
+import { withCures } from './process-credential.ts'
+import { PROXY_HELP, PROXY_OPTIONS, proxyOf } from './proxy-flags.ts'
 import { ROLE_FLAGS, ROLE_OPTIONS, roleFieldsOf, stsEndpointOf } from './session-flags.ts'
 
 /** Flags that say what is asked of IAM Roles Anywhere, and how to get there. */
@@ -16,8 +17,7 @@ export const ROLES_ANYWHERE_OPTIONS = {
   fips: flag,
   'dual-stack': flag,
   ca: text,
-  proxy: text,
-  'proxy-auth': text,
+  ...PROXY_OPTIONS,
   timeout: text,
   'certificate-rules': text,
   'assume-role': text,
@@ -39,7 +39,7 @@ export const ROLES_ANYWHERE_HELP = `Session
   --fips, --dual-stack   use such an endpoint
   --endpoint <url>       another endpoint, for VPC endpoints
   --ca <file>            trust only these authorities there, and for --sts-endpoint
-  --proxy <url>          http://proxy.example.com:3128; --proxy-auth <source> of user:password. No environment variable is looked at
+  ${PROXY_HELP}
   --timeout <seconds>    for everything, retries included (default: 30)
   --certificate-rules <refuse|warn>   what to do with a certificate that breaks the service's rules (default: refuse)
 
@@ -75,28 +75,6 @@ export function rolesAnywhereInitOf(flags: RolesAnywhereFlags): Omit<FromRolesAn
     ...given('timeoutMs', timeout === undefined ? undefined : timeout * 1000),
     ...chainingOf(flags),
   }
-}
-
-/** The proxy with what it wants to hear. */
-export async function proxyWithAuthOf(flags: RolesAnywhereFlags): Promise<{ proxy?: URL }> {
-  const { proxy, 'proxy-auth': source } = flags
-  if (proxy === undefined || source === undefined) return {}
-  const secret = await readSecret(source, '--proxy-auth')
-  const [username = '', password] = secret.toString('utf8').split(/:(.*)/s)
-  secret.fill(0)
-  if (password === undefined) throw new CliError('--proxy-auth: it must be user:password')
-  const url = new URL(proxy)
-  url.username = encodeURIComponent(username)
-  url.password = encodeURIComponent(password)
-  return { proxy: url }
-}
-
-function proxyOf({ proxy, 'proxy-auth': source }: RolesAnywhereFlags): string | undefined {
-  if (proxy === undefined && source !== undefined) throw usageError('--proxy-auth needs --proxy')
-  if (proxy?.includes('@')) {
-    throw usageError('--proxy must not hold a password: arguments can be seen by all; use --proxy-auth')
-  }
-  return proxy
 }
 
 function chainingOf(flags: RolesAnywhereFlags): Pick<FromRolesAnywhereInit, 'assumeRole' | 'stsEndpoint'> {
@@ -154,7 +132,7 @@ const OPTION = new RegExp(`"(${Object.keys(NAMED).join('|')})"`, 'g')
 export function rolesAnywhereFailure(cause: unknown): never {
   if (cause instanceof Error && 'code' in cause && /^ERR_RA_/.test(String(cause.code))) {
     const message = cause.message.replace(OPTION, (_, option: keyof typeof NAMED) => NAMED[option])
-    throw new CliError(`${message} [${String(cause.code)}]`, { cause })
+    throw new CliError(`${withCures(message)} [${String(cause.code)}]`, { cause })
   }
   return inWordsOfFlags(cause, FLAGS)
 }

@@ -1,6 +1,7 @@
 import type { FromHmacInit } from '@hardbound/sigv4-hmac'
 import { usageError } from '../cli-error.ts'
 import { fileOf, flag, type GivenOf, given, inWordsOfFlags, required, secondsOf, text, texts } from './flags.ts'
+import { PROXY_HELP, PROXY_OPTIONS, proxyOf } from './proxy-flags.ts'
 
 /** Flags of `AssumeRole` that every session of a role may have. */
 export const ROLE_OPTIONS = {
@@ -26,6 +27,7 @@ export const SESSION_OPTIONS = {
   'sts-ca': text,
   fips: flag,
   'dual-stack': flag,
+  ...PROXY_OPTIONS,
   timeout: text,
   'known-answer': text,
 } as const
@@ -45,13 +47,15 @@ export const SESSION_HELP = `Session
   --mfa-serial <arn>, --mfa-code <digits>
   --fips, --dual-stack   use such an endpoint of STS
   --sts-endpoint <url>   another endpoint, for VPC endpoints; --sts-ca <file> trusts only these authorities there
+  ${PROXY_HELP}
   --timeout <seconds>    for STS, retries included (default: 10)
   --known-answer <hex>   what the key answered when it was enrolled: another key is refused
 `
 
-type SessionFlags = GivenOf<typeof SESSION_OPTIONS>
+/** What was given of {@link SESSION_OPTIONS}. */
+export type SessionFlags = GivenOf<typeof SESSION_OPTIONS>
 
-/** Everything of {@link FromHmacInit} but the backend. */
+/** Everything of {@link FromHmacInit} but the backend; the proxy is without its password. */
 export type SessionInit = FromHmacInit extends infer Init
   ? Init extends unknown
     ? Omit<Init, 'backend'>
@@ -72,6 +76,7 @@ export function sessionInitOf(flags: SessionFlags): SessionInit {
     ...given('endpoint', endpoint),
     ...(endpoint?.startsWith('http:') === true ? { dangerouslyAllowPlaintextEndpoint: true } : {}),
     ...given('ca', fileOf('--sts-ca', flags['sts-ca'])),
+    ...given('proxy', proxyOf(flags)),
     ...given('useFipsEndpoint', flags.fips),
     ...given('useDualstackEndpoint', flags['dual-stack']),
     ...given('timeoutMs', timeout === undefined ? undefined : timeout * 1000),

@@ -38,11 +38,9 @@ const EVENTS = {
 /** Everything that decides the session. Nothing secret: flags never are. */
 export function cacheKeyOf({ name, files }: Pick<AwsSource, 'name' | 'files'>, flags: Flags) {
   const { 'mfa-code': _, ...rest } = flags // another one each time, for the same session
-  const once = files.find((flag) => /^(?:stdin$|fd:|env:)/.test(String(flags[flag])))
-  if (once !== undefined) throw usageError(`--cache does not go with a --${once} that is read once`)
   const contents = files.flatMap((flag) => {
     const value = flags[flag]
-    return typeof value === 'string' ? [[flag, digestOf(pathIn(value))]] : []
+    return typeof value === 'string' ? [[flag, contentOf(flag, value)]] : []
   })
   const isRelative = Object.values(rest).some((it) => typeof it === 'string' && isRelativePath(pathIn(it)))
   return {
@@ -58,18 +56,32 @@ const pathIn = (value: string): string => value.replace(/^(?:file|folder|p12|uni
 
 const isRelativePath = (value: string): boolean => !isAbsolute(value) && existsSync(value)
 
-/** SHA-256 of a file, or of what a folder lists; of nothing where there is neither, as with a URI. */
-function digestOf(path: string): string {
-  const hash = createHash('sha256')
-  try {
-    const stat = statSync(path)
-    if (stat.isFile() && stat.size <= MAX_OCTETS) return hash.update(readFileSync(path)).digest('hex')
-    for (const name of stat.isDirectory() ? readdirSync(path).sort() : []) {
-      const { size, mtimeMs, ino } = statSync(join(path, name))
-      hash.update(JSON.stringify([name, size, mtimeMs, ino]))
-    }
-  } catch {
-    // whoever needs it says so
+/**
+ * SHA-256 of a file, or of what a folder lists; of nothing where there is neither, as with a URI.
+ *
+ * @throws {CliError} where it can't be read again: a shell gives each `<(…)` the same name.
+ */
+function contentOf(flag: string, value: string): string {
+  const [path, hash] = [pathIn(value), createHash('sha256')]
+  const stat = tried(() => statSync(path))
+  const isReadOnce = /^(?:stdin$|fd:|env:)/.test(value) || (stat !== undefined && !stat.isFile() && !stat.isDirectory())
+  if (isReadOnce) throw usageError(`--cache does not go with a --${flag} that is read once`)
+  if (stat?.isFile() === true) {
+    if (stat.size > MAX_OCTETS) throw usageError(`--cache does not go with a --${flag} of more than 1 MiB`)
+    return hash.update(tried(() => readFileSync(path)) ?? '').digest('hex')
+  }
+  for (const name of tried(() => readdirSync(path))?.sort() ?? []) {
+    const { size, mtimeMs, ino } = tried(() => statSync(join(path, name))) ?? {}
+    hash.update(JSON.stringify([name, size, mtimeMs, ino]))
   }
   return hash.digest('hex')
+}
+
+/** Nothing where the system says no: whoever needs it says so. */
+function tried<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
 }

@@ -1,10 +1,12 @@
 import { type CredentialServer, CredentialServerError, createCredentialServer } from '@hardbound/credential-server'
 import { CliError } from '../cli-error.ts'
 import { jsonLog, type Log, stopSignal } from '../internal/daemon.ts'
+import { endAnyway } from '../internal/end-anyway.ts'
 import { inWordsOfFlags } from '../internal/flags.ts'
 import { messageOf } from '../internal/process-credential.ts'
 import type { SourcesConfig } from '../sources/configured-source.ts'
 import { writeEnvironmentFile } from './environment-file.ts'
+import { eventLog } from './event-log.ts'
 import { parseServe } from './serve-flags.ts'
 import { prepareServer } from './server-init.ts'
 
@@ -17,51 +19,59 @@ export async function serve(args: string[]): Promise<void> {
   const { help, logLevel, config } = parseServe(args)
   if (help !== undefined) return void process.stdout.write(help)
   const log = await jsonLog(logLevel)
-  const stopped = stopSignal()
-  const close = await start(await config(), log)
-  log.info({ signal: await stopped }, 'finishing requests under way')
-  await close()
+  const sources = await config()
+  const { init, close: closeSources } = await prepareServer(sources, (source, message) => log.warn({ source }, message))
+  const server = makeServer(init, log)
+  const written: (() => Promise<void>)[] = []
+  const stopped = stopSignal() // before this, a signal ends the process at once
+  const starting = start(sources, server, written, log)
+  let signal: NodeJS.Signals | undefined
+  try {
+    signal = await Promise.race([stopped, starting.then(() => stopped)])
+    log.info({ signal }, 'finishing requests under way')
+  } finally {
+    const closed = server.close()
+    await starting.catch(() => {}) // it has written all that it will
+    for (const remove of written) await remove().catch(() => log.warn('an environment file could not be removed'))
+    await closed
+    endAnyway(signal)
+    await closeSources()
+  }
   log.info('stopped')
-  process.exit(0)
 }
 
-/** @returns Stops it. */
-async function start(config: SourcesConfig, log: Log): Promise<() => Promise<void>> {
-  const { init, close: closeSources } = await prepareServer(config, (source, message) => log.warn({ source }, message))
-  const undo = [closeSources]
-  const close = async (): Promise<void> => {
-    for (const step of undo.splice(0).reverse()) await step()
-  }
-  try {
-    const server = makeServer(init, log)
-    const { host, port } = await listen(server)
-    undo.push(() => server.close())
-    const { files, leading } = variablesOf(config, server)
-    for (const { path, variables } of files) undo.push(await writeEnvironmentFile(path, variables))
-    const listening = port === 0 ? { socket: host } : { host, port }
-    log.info({ listening, environment: leading, roles: server.health() }, 'listening')
-    undo.push(watchHealth(server, log))
-    return close
-  } catch (error) {
-    await close()
-    throw error
-  }
+/** @param written Gets what removes each file. */
+async function start(
+  config: SourcesConfig,
+  server: CredentialServer,
+  written: (() => Promise<void>)[],
+  log: Log,
+): Promise<void> {
+  const { host, port } = await listen(server)
+  const { files, leading } = variablesOf(config, server)
+  for (const { path, variables } of files) written.push(await writeEnvironmentFile(path, variables))
+  const listening = port === 0 ? { socket: host } : { host, port }
+  log.info({ listening, ...leading, roles: server.health() }, 'listening')
+  watchHealth(server, log)
 }
 
 function makeServer(init: Parameters<typeof createCredentialServer>[0], log: Log): CredentialServer {
   try {
     return createCredentialServer({
       ...init,
-      onEvent: ({ type, ...event }) => {
-        // SDKs look for regions and for managed identity where there is none.
-        const isProbe = event.reason === 'path' || event.reason === 'metadata'
-        if (type === 'refresh-failed') log.error(event, 'no new credentials')
-        else log[isProbe ? 'debug' : 'warn'](event, 'refused')
-      },
+      onEvent: eventLog(log),
     })
   } catch (cause) {
-    return inWordsOfFlags(cause, { roleName: '--role-name', tokenFile: '--token-file', allowedUids: '--allow-uid' })
+    return inWordsOfFlags(cause, FLAG_OF)
   }
+}
+
+const FLAG_OF = {
+  roleName: '--role-name',
+  allowedUids: '--allow-uid',
+  host: '--listen',
+  port: '--listen',
+  socketPath: '--listen',
 }
 
 /** @throws {CliError} */
@@ -76,29 +86,34 @@ async function listen(server: CredentialServer) {
 
 const SECRET = /TOKEN$|HEADER|SECRET/
 
-/** Variables that lead to each source; of the first, those that may be logged. */
+/** Variables that lead to each source, and to no other; and those that may be logged. */
 function variablesOf({ sources }: SourcesConfig, server: CredentialServer) {
-  const of = (name: string | undefined): Record<string, string> => {
-    try {
-      return server.environment(name)
-    } catch (cause) {
-      if (cause instanceof TypeError) return {} // a UNIX socket
-      throw cause
-    }
+  const of = ({ source, name }: SourcesConfig['sources'][number]): [string, string][] => {
+    const all = Object.entries(environmentOf(server, source.cloud === 'aws' ? name : undefined))
+    return all.filter(([variable]) => variable.startsWith('AWS_') === (source.cloud === 'aws'))
   }
-  const [first] = sources
-  const nameOf = (it: typeof first) => (it?.source.cloud === 'aws' ? it.name : undefined)
-  const leading = Object.entries(of(nameOf(first))).filter(([name]) => !SECRET.test(name))
+  const harmless = (it: SourcesConfig['sources'][number]) =>
+    Object.fromEntries(of(it).filter(([variable]) => !SECRET.test(variable)))
+  const [first, ...others] = sources.map((it) => [it.name, harmless(it)] as const)
   return {
-    leading: Object.fromEntries(leading),
+    leading: { environment: first?.[1], ...(others.length > 0 && { others: Object.fromEntries(others) }) },
     files: sources.flatMap((it) =>
-      it.environmentFile === undefined ? [] : [{ path: it.environmentFile, variables: of(nameOf(it)) }],
+      it.environmentFile === undefined ? [] : [{ path: it.environmentFile, variables: Object.fromEntries(of(it)) }],
     ),
   }
 }
 
+function environmentOf(server: CredentialServer, name: string | undefined): Record<string, string> {
+  try {
+    return server.environment(name)
+  } catch (cause) {
+    if (cause instanceof TypeError) return {} // a UNIX socket
+    throw cause
+  }
+}
+
 /** Logs each role's new session, and its first failure. */
-function watchHealth(server: CredentialServer, log: Log): () => Promise<void> {
+function watchHealth(server: CredentialServer, log: Log): void {
   let last = JSON.stringify(server.health())
   const timer = setInterval(() => {
     const roles = server.health()
@@ -107,5 +122,4 @@ function watchHealth(server: CredentialServer, log: Log): () => Promise<void> {
     last = now
   }, 5_000)
   timer.unref()
-  return () => Promise.resolve(clearInterval(timer))
 }

@@ -8,6 +8,9 @@ import { type OpenAwsSource, tellingWhy, type Warn } from '../sources/source.ts'
 /** Where `aws_signing_helper serve` listens, too. */
 const DEFAULT_ADDRESS = '127.0.0.1:9911'
 
+/** Longer than sources take, which have deadlines of their own. */
+const CREDENTIAL_TIMEOUT_MS = 60_000
+
 /** What a server is made of, and what gives it all back. */
 export interface PreparedServer {
   readonly init: CredentialServerInit
@@ -25,6 +28,9 @@ export async function prepareServer(
   warn: (name: string, message: string) => void,
 ): Promise<PreparedServer> {
   const address = addressOf(config.listen ?? DEFAULT_ADDRESS)
+  if (address.socketPath !== undefined && config.sources.some((it) => it.environmentFile !== undefined)) {
+    throw usageError('no environment file can lead to a UNIX socket')
+  }
   const aws: AwsInit[] = []
   const azure: AzureInit[] = []
   const opened: OpenAwsSource[] = []
@@ -50,6 +56,7 @@ export async function prepareServer(
     init: {
       ...address,
       ...(aws.length > 0 ? { aws } : {}),
+      limits: { credentialTimeoutMs: CREDENTIAL_TIMEOUT_MS },
       ...given('azure', azure[0]),
       ...given('allowedUids', config.allowUids),
       ...given('dangerouslyAllowAnyUser', config.dangerouslyAllowAnyUser),

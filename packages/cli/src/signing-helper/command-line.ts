@@ -40,7 +40,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
 /** The word itself is not quoted: it may be a password that came loose. */
 function strayWord(command: CommandName, values: Readonly<Record<string, unknown>>, last: string | undefined): string {
   const missing = missingFlags(command, values)
-  const where = `unexpected argument after ${last === undefined ? command : `--${last}`}`
+  const cure = last === 'cert-selector' ? ' (put quotation marks around the whole selector)' : ''
+  const where = `unexpected argument after ${last === undefined ? command : `--${last}`}${cure}`
   return missing.length === 0 ? where : `${where}; missing: ${missing.map((name) => `--${name}`).join(', ')}`
 }
 

@@ -69,7 +69,10 @@ const NAMES: Readonly<Record<string, string>> = {
 
 /** Options of the library, in quotes there, by the flags and variables that they come from. */
 export function inWordsOfFlags(message: string): string {
-  const known = message.replace(', or with "dangerouslyAllowPlaintextEndpoint"', '') // no flag does that
+  const known = message
+    .replace(', or with "dangerouslyAllowPlaintextEndpoint"', '') // no flag does that
+    .replace(', or allow the try', ', or here at the prompt: without a PIN in the URI')
+    .replace('and no password was given', 'and no password was given: --pkcs8-password')
   return known.replace(/"(\w+)"/g, (quoted, option: string) => NAMES[option] ?? quoted)
 }
 

@@ -1,8 +1,12 @@
-import type { CreateSessionInit } from '@hardbound/roles-anywhere'
+import {
+  type CreateSessionInit,
+  type RolesAnywhereEndpointInit,
+  rolesAnywhereEndpoint,
+} from '@hardbound/roles-anywhere'
 import { CliError } from '../cli-error.ts'
+import { environmentProxy } from '../internal/environment-proxy.ts'
 import { fileOf } from '../internal/flags.ts'
 import { missingArns } from './missing.ts'
-import { proxyFor } from './proxy.ts'
 import type { SessionFlags } from './types.ts'
 
 /** Variables of the environment. */
@@ -38,11 +42,19 @@ export function sessionInitOf(flags: SessionFlags, env: Environment): Omit<Creat
     roleSessionName: roleSessionName === '' ? undefined : roleSessionName,
     ...where,
     ca: fileOf('AWS_CA_BUNDLE', text('AWS_CA_BUNDLE', env)),
-    proxy: flags['with-proxy'] ? proxyFor({ ...where, trustAnchorArn: flags['trust-anchor-arn'] }, env) : undefined,
+    proxy: flags['with-proxy'] ? environmentProxy(() => originOf(where, flags['trust-anchor-arn']), env) : undefined,
     maxAttempts: maxAttemptsOf(env),
     // The original looks at neither; what is odd is said.
     certificateRules: 'warn',
     answerRules: 'warn',
+  }
+}
+
+function originOf(where: RolesAnywhereEndpointInit, trustAnchorArn: string): URL {
+  try {
+    return rolesAnywhereEndpoint(where, trustAnchorArn.split(':')[3] ?? '').origin
+  } catch {
+    return new URL('https://rolesanywhere.amazonaws.com') // there will be no request: the library is about to say what is wrong
   }
 }
 

@@ -14,15 +14,26 @@ export const azureEkmSource: AzureSource = {
   options: OPTIONS,
   files: BROKER_FILES,
   open: (flags: GivenOf<typeof OPTIONS>) => {
-    const init = {
-      ...brokerInitOf(flags),
-      ...given('tenantId', flags['tenant-id']),
-      ...given('clientId', flags['client-id']),
-    }
-    try {
-      return new EkmCredential(init)
-    } catch (cause) {
-      return inWordsOfFlags(cause, BROKER_FLAG_OF)
+    let next: EkmCredential | undefined = credentialOf(flags)
+    return {
+      getToken: async (scopes, options) => {
+        const credential = next ?? credentialOf(flags) // CA, certificate and key may have been renewed
+        next = undefined
+        return credential.getToken(scopes, options)
+      },
     }
   },
+}
+
+function credentialOf(flags: GivenOf<typeof OPTIONS>): EkmCredential {
+  const init = {
+    ...brokerInitOf(flags),
+    ...given('tenantId', flags['tenant-id']),
+    ...given('clientId', flags['client-id']),
+  }
+  try {
+    return new EkmCredential(init)
+  } catch (cause) {
+    return inWordsOfFlags(cause, BROKER_FLAG_OF)
+  }
 }

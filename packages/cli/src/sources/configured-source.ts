@@ -39,9 +39,10 @@ export type Words =
 /**
  * Tells the two forms of a command's words apart.
  *
+ * @param known Names of sources that a message lists.
  * @throws {CliError}
  */
-export function wordsOf(args: readonly string[]): Words {
+export function wordsOf(args: readonly string[], known: readonly string[] = Object.keys(SOURCES)): Words {
   const [first = '', ...rest] = args
   if (Object.hasOwn(SOURCES, first)) return { name: first as SourceName, rest }
   const at = args.findIndex((it) => /^(?:-c|--config(?:=.*)?)$/s.test(it))
@@ -51,7 +52,7 @@ export function wordsOf(args: readonly string[]): Words {
     const { config } = parseFlags(long ? [word] : ['--config', ...args.slice(at + 1, at + 2)], { config: text })
     if (config !== undefined) return { config, rest: args.toSpliced(at, long ? 1 : 2) }
   }
-  const names = Object.keys(SOURCES).join(', ')
+  const names = known.join(', ')
   if (first === '' || first.startsWith('-')) throw usageError(`a source is required (${names}), or -c <file>`)
   throw usageError(`there is no such source; there are ${names}`)
 }

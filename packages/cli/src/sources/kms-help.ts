@@ -29,5 +29,6 @@ Examples, in ~/.aws/config:
   [profile vault]
   credential_process = hardbound aws kms --vault https://vault.example.com:8200 --vault-key aws --vault-auth token:file:/run/vault/token --access-key-id AKIAIOSFODNN7EXAMPLE --region eu-west-1
 
+--proxy leads to STS alone; a KMS or Vault is reached without it.
 Exit codes: 0 ok, 1 failed or denied, 2 used wrongly.
 `

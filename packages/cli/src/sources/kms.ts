@@ -1,12 +1,12 @@
 import { openVaultHmac } from '@hardbound/hmac-signer-kms/vault'
-import { fromHmac } from '@hardbound/sigv4-hmac'
 import type { HmacBackend } from '@hardbound/sigv4-hmac/backend'
 import { usageError } from '../cli-error.ts'
 import { backendOnUse } from '../internal/backend-on-use.ts'
 import { fileOf, type GivenOf, given, required } from '../internal/flags.ts'
+import { hmacSessions } from '../internal/hmac-sessions.ts'
 import { KMS_OPTIONS, kmsFlagsError, placeOf, vaultInitOf, versionOf } from '../internal/kms-flags.ts'
 import { endpointOf, guardAgainstOurselves, keyOfEnvelope, timeoutOf } from '../internal/kms-keys.ts'
-import { SESSION_FILES, SESSION_OPTIONS, sessionInitOf, withFlagNames } from '../internal/session-flags.ts'
+import { SESSION_FILES, SESSION_OPTIONS } from '../internal/session-flags.ts'
 import { AWS_KMS_HELP } from './kms-help.ts'
 import type { AwsSource } from './source.ts'
 
@@ -29,8 +29,7 @@ export const kmsSource: AwsSource = {
     const json = place === 'vault' ? '' : (fileOf(`--${place}`, flags[place])?.toString('utf8') ?? '')
     const openBackend = () => (place === 'vault' ? openVault(flags) : openWrapped(flags, json))
     const backend = backendOnUse('kms', () => openBackend().catch(kmsFlagsError))
-    const provide = withFlagNames(() => fromHmac({ ...sessionInitOf(flags), backend }))
-    return { provide, close: () => backend.close() }
+    return { provide: hmacSessions(flags, backend), close: () => backend.close() }
   },
 }
 

@@ -1,9 +1,9 @@
 import { openPkcs11Hmac } from '@hardbound/hmac-signer-pkcs11'
-import { fromHmac } from '@hardbound/sigv4-hmac'
 import { backendOnUse } from '../internal/backend-on-use.ts'
 import { type GivenOf, given } from '../internal/flags.ts'
+import { hmacSessions } from '../internal/hmac-sessions.ts'
 import { PKCS11_OPTIONS, pinOf, pkcs11FlagsError, tokenInitOf } from '../internal/pkcs11-flags.ts'
-import { SESSION_FILES, SESSION_OPTIONS, sessionInitOf, withFlagNames } from '../internal/session-flags.ts'
+import { SESSION_FILES, SESSION_OPTIONS } from '../internal/session-flags.ts'
 import { AWS_PKCS11_HELP } from './pkcs11-help.ts'
 import type { AwsSource } from './source.ts'
 
@@ -21,7 +21,6 @@ export const pkcs11Source: AwsSource = {
     const backend = backendOnUse('pkcs11', async () =>
       openPkcs11Hmac({ ...init, ...(await pinOf(flags)) }).catch(pkcs11FlagsError),
     )
-    const provide = withFlagNames(() => fromHmac({ ...sessionInitOf(flags), backend }))
-    return { provide, close: () => backend.close() }
+    return { provide: hmacSessions(flags, backend), close: () => backend.close() }
   },
 }

@@ -71,6 +71,8 @@ function sourceOf(name: string, entry: z.output<typeof source>, folder: string, 
   const given = (entry as Record<string, unknown>)[kindOf(known)] as z.output<typeof flags>
   const path = (it: string | undefined) => (it === undefined ? undefined : resolve(folder, it))
   const { container } = entry
+  const wrong = (found.cloud === 'aws' ? AWS_LACKS : AZURE_LACKS).find((it) => entry[it] !== undefined)
+  if (wrong !== undefined) problems.push({ path: `sources.${name}.${wrong}`, problem: `does not go with ${known}` })
   return {
     name,
     source: found,
@@ -87,6 +89,9 @@ function sourceOf(name: string, entry: z.output<typeof source>, folder: string, 
     lazy: entry.lazy,
   }
 }
+
+const AWS_LACKS = ['allowed_resources'] as const
+const AZURE_LACKS = ['container', 'lazy'] as const
 
 /** Goes through the words of a command line, so that a file and a command mean the same. */
 function flagsOf(
@@ -118,6 +123,6 @@ function flagsOf(
 /** Paths start at the folder of the file, also behind `file:`; URIs and what is read elsewhere are left alone. */
 function pathFrom(folder: string, value: string, isFile: boolean): string {
   const [, kind = '', path = ''] = /^((?:file|folder|p12|unix):)?(.*)$/s.exec(value) ?? []
-  const isPath = kind !== '' || (isFile && !/^(?:stdin$|system$|\w+:)/.test(value))
+  const isPath = kind !== '' || (isFile && !/^(?:stdin$|system$|Key=|\w+:)/.test(value))
   return isPath && !isAbsolute(path) ? `${kind}${resolve(folder, path)}` : value
 }

@@ -1,12 +1,8 @@
 import { fromRolesAnywhere, type RolesAnywhereWarning, type X509IdentitySource } from '@hardbound/roles-anywhere'
 import type { GivenOf } from '../internal/flags.ts'
 import { IDENTITY_OPTIONS, identityOf } from '../internal/identity-flags.ts'
-import {
-  proxyWithAuthOf,
-  ROLES_ANYWHERE_OPTIONS,
-  rolesAnywhereFailure,
-  rolesAnywhereInitOf,
-} from '../internal/roles-anywhere-flags.ts'
+import { proxyWithAuthOf } from '../internal/proxy-flags.ts'
+import { ROLES_ANYWHERE_OPTIONS, rolesAnywhereFailure, rolesAnywhereInitOf } from '../internal/roles-anywhere-flags.ts'
 import { SESSION_FILES } from '../internal/session-flags.ts'
 import { AWS_ROLES_ANYWHERE_HELP } from './roles-anywhere-help.ts'
 import type { AwsSource } from './source.ts'
@@ -19,7 +15,7 @@ export const rolesAnywhereSource: AwsSource = {
   name: 'roles-anywhere',
   help: AWS_ROLES_ANYWHERE_HELP,
   options: OPTIONS,
-  files: ['certificate', 'private-key', 'intermediates', 'p12', 'spiffe', 'store', 'ca', ...SESSION_FILES],
+  files: ['certificate', 'private-key', 'intermediates', 'p12', 'spiffe', 'store', 'selector', 'ca', ...SESSION_FILES],
   open: async (flags: GivenOf<typeof OPTIONS>, warn) => {
     // What the operator can do something about. A try that failed is not: either the next one will do, or there is an error.
     const onWarning = ({ code, message }: Pick<RolesAnywhereWarning, 'message'> & { readonly code: string }): void => {

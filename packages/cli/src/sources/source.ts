@@ -41,8 +41,8 @@ export interface OpenAwsSource {
   readonly close: () => Promise<void>
 }
 
-/** Where tokens of Entra come from. */
-export interface AzureSource extends Source<EkmCredential> {
+/** Where tokens of Entra come from. It keeps none: whoever asks does. */
+export interface AzureSource extends Source<Pick<EkmCredential, 'getToken'>> {
   readonly cloud: 'azure'
 }
 

@@ -1,8 +1,8 @@
 import { openTpmHmac } from '@hardbound/hmac-signer-tpm'
-import { fromHmac } from '@hardbound/sigv4-hmac'
 import { backendOnUse } from '../internal/backend-on-use.ts'
 import type { GivenOf } from '../internal/flags.ts'
-import { SESSION_FILES, SESSION_OPTIONS, sessionInitOf, withFlagNames } from '../internal/session-flags.ts'
+import { hmacSessions } from '../internal/hmac-sessions.ts'
+import { SESSION_FILES, SESSION_OPTIONS } from '../internal/session-flags.ts'
 import { openInitOf, TPM_OPTIONS, tpmFlagsError, withPasswords } from '../internal/tpm-flags.ts'
 import type { AwsSource } from './source.ts'
 import { AWS_TPM_HELP } from './tpm-help.ts'
@@ -23,7 +23,6 @@ export const tpmSource: AwsSource = {
         tpmFlagsError,
       ),
     )
-    const provide = withFlagNames(() => fromHmac({ ...sessionInitOf(flags), backend }))
-    return { provide, close: () => backend.close() }
+    return { provide: hmacSessions(flags, backend), close: () => backend.close() }
   },
 }

@@ -8,6 +8,8 @@ import type { AwsSource, AzureSource, Flags } from '../sources/source.ts'
 
 const COMMON = { once: flag, 'credentials-file': text, 'keep-mode': flag, 'log-level': text, help } as const
 
+const AWS_SOURCES = Object.keys(SOURCES).filter((it) => it !== 'azure-ekm')
+
 /** Flags of `hardbound update` beside those of a source. */
 export const UPDATE_OPTIONS = { profile: text, ...COMMON } as const
 
@@ -18,9 +20,7 @@ export const UPDATE_HELP = `Usage: hardbound update <source> [options of the sou
 Keeps a profile of the shared credentials file current, for programs that read ~/.aws/credentials and nothing else. Only the three keys
 of that profile change; everything else in the file stays as it is, octet for octet. hardbound serve leaves no keys on the disk: prefer it.
 
-Sources: ${Object.keys(SOURCES)
-  .filter((it) => it !== 'azure-ekm')
-  .join(', ')}. Their options are those of hardbound aws <source>.
+Sources: ${AWS_SOURCES.join(', ')}. Their options are those of hardbound aws <source>.
   -c, --config <file>    several at once, in YAML as of hardbound serve: each source is written to the profile of its name
 
 Options
@@ -59,7 +59,7 @@ export function parseUpdate(args: string[], env: Readonly<NodeJS.ProcessEnv> = p
     const targets = () => Promise.reject(new Error())
     return { help: helpFor(UPDATE_HELP, args), once: false, tighten: true, logLevel: undefined, targets }
   }
-  const words = wordsOf(args)
+  const words = wordsOf(args, AWS_SOURCES)
   if ('config' in words) {
     const flags = parseFlags(words.rest, COMMON)
     return {
@@ -91,5 +91,7 @@ const requestOf = (flags: GivenOf<typeof COMMON>) => ({
 
 function fileOf(flags: GivenOf<typeof COMMON>, env: Readonly<NodeJS.ProcessEnv>, configured?: string): string {
   const file = flags['credentials-file'] ?? configured ?? env.AWS_SHARED_CREDENTIALS_FILE
-  return file === undefined || file === '' ? join(homedir(), '.aws', 'credentials') : resolve(file)
+  return file === undefined || file === ''
+    ? join(homedir(), '.aws', 'credentials')
+    : resolve(file.replace(/^~(?=\/)/, homedir()))
 }

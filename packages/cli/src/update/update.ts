@@ -1,6 +1,7 @@
 import { startUpdating, type Updater, type UpdaterEvent } from '@hardbound/credential-server/update'
 import { CliError } from '../cli-error.ts'
 import { jsonLog, type Log, stopSignal } from '../internal/daemon.ts'
+import { endAnyway } from '../internal/end-anyway.ts'
 import { inWordsOfFlags } from '../internal/flags.ts'
 import { messageOf } from '../internal/process-credential.ts'
 import type { ConfiguredSource } from '../sources/configured-source.ts'
@@ -16,19 +17,25 @@ export async function update(args: string[]): Promise<void> {
   const request = parseUpdate(args)
   if (request.help !== undefined) return void process.stdout.write(request.help)
   const log = await jsonLog(request.logLevel)
-  const stopped = stopSignal()
   const { file, sources } = await request.targets()
   const opened: { entry: ConfiguredSource; source: OpenAwsSource }[] = []
   for (const entry of sources) opened.push({ entry, source: await openSource(entry, log) })
-  const updaters = opened.map(({ entry, source }) => startUpdater(entry, source, file, request, log))
-  const results = Promise.allSettled(updaters.map(({ done }) => done))
-  if (!request.once) log.info({ signal: await stopped }, 'stopping')
-  else void stopped.then(() => updaters.forEach((it) => void it.stop()))
-  if (!request.once) await Promise.all(updaters.map((it) => it.stop()))
-  const failed = (await results).find((it) => it.status === 'rejected')
-  await Promise.allSettled(opened.map(({ source }) => source.close()))
-  if (failed !== undefined) throw new CliError(messageOf(failed.reason), { cause: failed.reason })
-  process.exit(0) // a device that hangs keeps its thread
+  const stopped = stopSignal() // before this, a signal ends the process at once
+  const updaters: Updater[] = []
+  let signal: NodeJS.Signals | undefined
+  try {
+    for (const { entry, source } of opened) updaters.push(startUpdater(entry, source, file, request, log))
+    const results = Promise.allSettled(updaters.map(({ done }) => done))
+    signal = await Promise.race([stopped, results.then(() => undefined)])
+    if (signal !== undefined) log.info({ signal }, 'stopping')
+    await Promise.all(updaters.map((it) => it.stop()))
+    const failed = (await results).find((it) => it.status === 'rejected')
+    if (failed !== undefined) throw new CliError(messageOf(failed.reason), { cause: failed.reason })
+    if (signal !== undefined && request.once) throw new CliError(`${signal} came before all was written`)
+  } finally {
+    endAnyway(signal)
+    await Promise.allSettled([...updaters.map((it) => it.stop()), ...opened.map(({ source }) => source.close())])
+  }
 }
 
 async function openSource({ name, source, flags }: ConfiguredSource, log: Log): Promise<OpenAwsSource> {

@@ -63,5 +63,6 @@ function isInUse(error: unknown): boolean {
 
 function listenError(where: string, cause: unknown): CredentialServerError {
   const code = isInUse(cause) ? 'ERR_SERVER_ADDRESS_IN_USE' : 'ERR_SERVER_LISTEN'
-  return new CredentialServerError(code, `can't listen on ${where}`, { cause })
+  const why = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
+  return new CredentialServerError(code, `can't listen on ${where}: ${why}`, { cause })
 }

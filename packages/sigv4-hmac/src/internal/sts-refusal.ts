@@ -1,5 +1,5 @@
 import { StsError } from '../sts-error.ts'
-import type { StsHttpAnswer } from './sts-http.ts'
+import type { HttpAnswer } from '../transport.ts'
 import { readXml, type XmlChildren, type XmlElement } from './xml-reader.ts'
 
 /** How far AWS lets clocks be apart, in milliseconds. */
@@ -23,7 +23,7 @@ const THROTTLING: ReadonlySet<string> = new Set([
 ])
 
 /** An answer that is not a 200, as an error. `nowMs` is this machine's clock. */
-export function stsRefusal(answer: StsHttpAnswer, asked: { action: string; host: string; nowMs: number }): StsError {
+export function stsRefusal(answer: HttpAnswer, asked: { action: string; host: string; nowMs: number }): StsError {
   const { status, headers, body } = answer
   const { action, host, nowMs } = asked
   const retryAfterSeconds = retryAfter(headers['retry-after'], nowMs)

@@ -6,10 +6,17 @@ import { Tpm2Error, type Tpm2ErrorCode } from '../errors.ts'
  */
 export function toKeyError(cause: unknown): unknown {
   if (!(cause instanceof Tpm2Error)) return cause
-  const { rc, message } = cause
+  const { rc } = cause
   const code = codeOf(cause)
-  return code === cause.code ? cause : new Tpm2Error(code, message, { cause, ...(rc !== undefined && { rc }) })
+  const message = code === 'ERR_TPM_AUTH_FAIL' ? saidOfPassword(cause.message) : cause.message
+  if (code === cause.code && message === cause.message) return cause
+  return new Tpm2Error(code, message, { cause, ...(rc !== undefined && { rc }) })
 }
+
+/** Not everybody knows that TPM_RC_AUTH_FAIL is about a password, and that having none is one that is wrong. */
+const saidOfPassword = (message: string): string =>
+  message.startsWith(WRONG_PASSWORD) ? message : `${WRONG_PASSWORD} (${message})`
+const WRONG_PASSWORD = 'the password is wrong, or missing'
 
 function codeOf({ code, rc }: Tpm2Error): Tpm2ErrorCode {
   if (code === 'ERR_TPM_RC' && isAboutTheKey(rc)) return 'ERR_TPM_KEY'

@@ -1,25 +1,18 @@
-import { BlockList, isIP } from 'node:net'
 import { CliError } from '../cli-error.ts'
-import type { Environment } from './session-init.ts'
-
-/** Where CreateSession goes. */
-interface Destination {
-  readonly trustAnchorArn: string
-  readonly region: string | undefined
-  readonly endpoint: string | undefined
-  readonly useFipsEndpoint: boolean | undefined
-  readonly useDualstackEndpoint: boolean | undefined
-}
 
 /**
  * The proxy that the environment names, by the rules of Go's `httpproxy`: `HTTPS_PROXY` or `https_proxy`, unless `NO_PROXY` has the
  * host. What goes to a loopback address goes there straight, so that `HTTP_PROXY`, which is for `http:` endpoints, is never used:
  * those are on loopback addresses only.
+ *
+ * @param to Where to; asked for only where there is a proxy.
+ * @throws {CliError} where it can't be one, without showing it.
+ * @see {@link https://pkg.go.dev/golang.org/x/net/http/httpproxy#FromEnvironment httpproxy.FromEnvironment}
  */
-export function proxyFor(to: Destination, env: Environment): URL | undefined {
+export function environmentProxy(to: () => URL, env: Readonly<Record<string, string | undefined>>): URL | undefined {
   const proxy = env.HTTPS_PROXY || env.https_proxy
   if (!proxy) return undefined
-  const { hostname, port } = endpointUrl(to)
+  const { hostname, port } = to()
   const host = hostname.replace(/^\[(.*)\]$/, '$1').toLowerCase()
   if (isLoopback(host) || isExcepted(host, port === '' ? '443' : port, env.NO_PROXY || env.no_proxy || ''))
     return undefined
@@ -28,25 +21,11 @@ export function proxyFor(to: Destination, env: Environment): URL | undefined {
   return new URL(text)
 }
 
-/** Of AWS's own endpoints only what `NO_PROXY` is held against: the library has the whole table. */
-function endpointUrl(to: Destination): URL {
-  if (to.endpoint !== undefined && URL.canParse(to.endpoint)) return new URL(to.endpoint)
-  const region = (to.region ?? to.trustAnchorArn.split(':')[3] ?? '').replace(/^fips-|-fips$/, '')
-  const china = region.startsWith('cn-')
-  const suffix =
-    to.useDualstackEndpoint === true
-      ? china
-        ? 'api.amazonwebservices.com.cn'
-        : 'api.aws'
-      : `amazonaws.com${china ? '.cn' : ''}`
-  const url = `https://rolesanywhere${to.useFipsEndpoint === true ? '-fips' : ''}.${region}.${suffix}`
-  return new URL(URL.canParse(url) ? url : 'https://rolesanywhere.amazonaws.com')
-}
-
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(?:\.\d+){3}$/.test(host)
 
 /** `*`, addresses, CIDR blocks, names with what is below them, `.names` with that alone; each perhaps with a port. */
 function isExcepted(host: string, port: string, list: string): boolean {
+  const { isIP } = net()
   return list.split(',').some((entry) => {
     const it = entry.trim().toLowerCase()
     if (it === '*') return true
@@ -59,6 +38,7 @@ function isExcepted(host: string, port: string, list: string): boolean {
 }
 
 function isInBlock(host: string, block: string): boolean {
+  const { BlockList, isIP } = net()
   const [address = '', bits = ''] = block.split('/')
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
   const blocks = new BlockList()
@@ -69,3 +49,6 @@ function isInBlock(host: string, block: string): boolean {
     return false // not a block
   }
 }
+
+/** It takes 4 ms to load, which nobody without a proxy should wait for. */
+const net = () => process.getBuiltinModule('node:net')
