@@ -67,8 +67,8 @@ export function pnpmExec(args, options) {
   return run('npx', ['--yes', PNPM, 'exec', ...args], options)
 }
 
-/** Runs a turbo task over the workspace, or over the packages of `filters` and what they stand on. */
+/** Runs a turbo task, or several at a time, over the workspace, or over the packages of `filters` and what they stand on. */
 export function turbo(task, { filters = [], args = ['--output-logs=errors-only'], ...options } = {}) {
   const only = filters.map((it) => `--filter=${it}`)
-  return pnpmExec(['turbo', 'run', task, ...only, ...args], options)
+  return pnpmExec(['turbo', 'run', ...[task].flat(), ...only, ...args], options)
 }
