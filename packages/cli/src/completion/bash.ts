@@ -1,18 +1,17 @@
-import type { CompletionEntry } from './entry.ts'
+import { type CompletionEntry, commandsOf } from './entry.ts'
 
 /** A script for bash 4 or newer. Where a value is expected, and nothing else fits, it offers files. */
 export function bashCompletion(program: string, entries: readonly CompletionEntry[]): string {
   const name = `_${program.replace(/\W/g, '_')}`
-  const commands = entries.flatMap(({ path, words }) =>
-    words.filter((it) => !it.startsWith('-')).map((it) => [path, it].filter(Boolean).join(' ')),
-  )
   return `# bash completion of ${program}: source it, or put it into /usr/share/bash-completion/completions/${program}
 ${name}() {
   local current=\${COMP_WORDS[COMP_CWORD]} path= next= word words=
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     next=\${path:+$path }$word
     case "$next" in
-      ${commands.map((it) => `'${it}'`).join('|')}) path=$next ;;
+      ${commandsOf(entries)
+        .map((it) => `'${it}'`)
+        .join('|')}) path=$next ;;
     esac
   done
   case "$path" in

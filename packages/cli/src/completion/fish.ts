@@ -1,6 +1,6 @@
-import type { CompletionEntry } from './entry.ts'
+import { type CompletionEntry, commandsOf } from './entry.ts'
 
-/** A script for fish 3 or newer. */
+/** A script for fish 3 or newer. Where a value is expected, it offers files. */
 export function fishCompletion(program: string, entries: readonly CompletionEntry[]): string {
   const name = `__${program.replace(/\W/g, '_')}_at`
   const lines = entries.flatMap(({ path, words }) => {
@@ -13,8 +13,14 @@ export function fishCompletion(program: string, entries: readonly CompletionEntr
   })
   return `# fish completion of ${program}: put it into ~/.config/fish/completions/${program}.fish
 function ${name}
-  set -l words (string match -v -- '-*' (commandline -opc)[2..])
-  test (string join ' ' -- $words[1..(count (string split -n ' ' -- $argv[1]))]) = "$argv[1]"
+  set -l path ''
+  for word in (string match -v -- '-*' (commandline -opc)[2..])
+    set -l next (string trim -- "$path $word")
+    contains -- $next ${commandsOf(entries)
+      .map((it) => `'${it}'`)
+      .join(' ')}; and set path $next
+  end
+  test "$path" = "$argv[1]"
 end
 ${lines.join('\n')}
 `
