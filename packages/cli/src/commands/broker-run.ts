@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { CliError } from '../cli-error.ts'
+import { stopSignal } from '../internal/stop-signal.ts'
 import { note } from '../output.ts'
 
 /** `hardbound broker run`: until SIGTERM or SIGINT. */
@@ -34,9 +35,7 @@ async function runBroker({ config: source, logLevel }: { config: string; logLeve
   )
   process.removeAllListeners('warning').on('warning', ({ name, message }) => log.warn({ warning: name }, message))
   for (const warning of warnings) log.warn(warning)
-  const stopped = new Promise<string>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve)
-  })
+  const stopped = stopSignal()
   const broker = await startBroker(await loadBrokerConfig(source), log)
   log.info({ listening: { host: broker.host, port: broker.port } }, `listening on ${broker.host} port ${broker.port}`)
 

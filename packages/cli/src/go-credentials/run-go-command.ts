@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CliError } from '../cli-error.ts'
-import { type ProcessCredential, runCredentialCommand, say } from '../internal/process-credential.ts'
+import { type ProcessCredential, processOutputOf, runCredentialCommand, say } from '../internal/process-credential.ts'
 import { type GoFlags, type GoValues, goUsage, parseGoFlags } from './go-flags.ts'
 
 /** A drop-in for a credential process that is written in Go. */
@@ -62,15 +62,10 @@ function endWith1(cause: unknown): never {
 }
 
 /** Whole seconds, as the originals print them. */
-function outputOf({ accessKeyId, secretAccessKey, sessionToken, expiration }: ProcessCredential): object {
-  return {
-    Version: 1,
-    AccessKeyId: accessKeyId,
-    SecretAccessKey: secretAccessKey,
-    SessionToken: sessionToken,
-    Expiration: expiration?.toISOString().replace(/\.\d+Z$/, 'Z'),
-  }
-}
+const outputOf = (credential: ProcessCredential): object => ({
+  ...processOutputOf(credential),
+  Expiration: credential.expiration?.toISOString().replace(/\.\d+Z$/, 'Z'),
+})
 
 declare const __dirname: string // of the bundle, which is CommonJS
 

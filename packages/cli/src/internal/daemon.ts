@@ -20,10 +20,3 @@ export async function jsonLog(level = 'info'): Promise<Log> {
   process.removeAllListeners('warning').on('warning', ({ name, message }) => log.warn({ warning: name }, message))
   return log
 }
-
-/** Resolves with the first signal that asks this process to end; the next one of that kind ends it at once. */
-export function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve)
-  })
-}

@@ -1,4 +1,3 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import {
   bufferIdentity,
   type OnRolesAnywhereWarning,
@@ -13,6 +12,7 @@ import {
 import { usageError } from '../cli-error.ts'
 import { fileOf, given, required } from './flags.ts'
 import type { IdentityFlags, IdentityKind } from './identity-flags.ts'
+import { pemLabelsIn } from './pem-labels.ts'
 import { readSecret } from './secret-source.ts'
 
 /** Makes an identity. Called once all flags are known to be right. */
@@ -20,8 +20,6 @@ type Opener = () => Promise<X509IdentitySource>
 
 /** Octets of PEM that is not in a file. */
 const MAX_PEM_OCTETS = 65_536
-/** What the library reads of a file. */
-const MAX_FILE_OCTETS = 1_048_576
 
 /**
  * @returns Where the flags say that the identity is. A private key in a file may be one of a TPM, so that is looked into.
@@ -119,24 +117,8 @@ function kindOfStore(store: string): IdentityKind {
 /** Not a file, but something that is read once. */
 const isRead = (place: string | undefined): boolean => place !== undefined && /^(?:stdin$|fd:|env:)/.test(place)
 
-/** False also for what can't be read: whoever needs it says so. */
-function isTpmKey(path: string | undefined): boolean {
-  if (path === undefined || isRead(path)) return false
-  let file: number | undefined
-  try {
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) // a FIFO would wait for its writer
-    const stat = fstatSync(file)
-    if (!stat.isFile() || stat.size > MAX_FILE_OCTETS) return false
-    const octets = readFileSync(file)
-    const found = octets.includes('-----BEGIN TSS2 PRIVATE KEY-----')
-    octets.fill(0)
-    return found
-  } catch {
-    return false
-  } finally {
-    if (file !== undefined) closeSync(file)
-  }
-}
+const isTpmKey = (path: string | undefined): boolean =>
+  path !== undefined && !isRead(path) && pemLabelsIn(path, ['TSS2 PRIVATE KEY']).length > 0
 
 function openMemory(flags: IdentityFlags, onWarning: OnRolesAnywhereWarning): Opener {
   const read = async (name: 'certificate' | 'private-key' | 'intermediates') => {

@@ -33,7 +33,7 @@ export async function runProcessCredential<Flags extends { help?: boolean | unde
   command: ProcessCredentialCommand<Flags>,
   args: string[],
 ): Promise<void> {
-  await runCredentialCommand(command, args, outputOf)
+  await runCredentialCommand(command, args, processOutputOf)
 }
 
 /** Runs a command: one line of JSON on stdout, or one line of why not on stderr. */
@@ -89,7 +89,7 @@ export function say(command: string, message: string): void {
 const OURS = /^ERR_(EKM|HMAC|SIGV4|STS|RA|SERVER|CREDENTIALS_FILE|CACHE)_/
 
 /** What AWS tools read. */
-function outputOf({ accessKeyId, secretAccessKey, sessionToken, expiration }: ProcessCredential): object {
+export function processOutputOf({ accessKeyId, secretAccessKey, sessionToken, expiration }: ProcessCredential): object {
   return {
     Version: 1,
     AccessKeyId: accessKeyId,

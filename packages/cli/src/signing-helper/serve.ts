@@ -6,12 +6,12 @@ import {
 } from '@hardbound/credential-server'
 import { RolesAnywhereError } from '@hardbound/roles-anywhere'
 import { CliError } from '../cli-error.ts'
+import { stopSignal } from '../internal/stop-signal.ts'
 import { failureText, flagFailure } from './failure.ts'
 import { log } from './log.ts'
 import { openSession } from './open-session.ts'
 import { maxAttemptsOf } from './session-init.ts'
 import type { FlagsOf } from './types.ts'
-import { untilSignal } from './until-signal.ts'
 
 /** Longer than a session may take, which has a deadline of its own. */
 const CREDENTIAL_TIMEOUT_MS = 60_000
@@ -39,7 +39,7 @@ export async function serve(flags: FlagsOf<'serve'>): Promise<void> {
     const server = serverOf(flags, provider, allowedUids)
     const { host, port } = await server.listen().catch(startFailure)
     isListening = true
-    const stopped = untilSignal()
+    const stopped = stopSignal()
     log(`Local server started on port: ${port}`)
     log(`export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://${host}:${port}/`)
     log(`${await stopped}: requests under way have 5 seconds`)

@@ -1,12 +1,12 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { startUpdating, type Updater, type UpdaterEvent } from '@hardbound/credential-server/update'
+import { stopSignal } from '../internal/stop-signal.ts'
 import { failureText, flagFailure } from './failure.ts'
 import { log } from './log.ts'
 import { type OpenSession, openSession } from './open-session.ts'
 import { maxAttemptsOf } from './session-init.ts'
 import type { FlagsOf } from './types.ts'
-import { untilSignal } from './until-signal.ts'
 
 /**
  * Writes a profile of the shared credentials file, and keeps it current until SIGINT or SIGTERM, whatever goes wrong meanwhile.
@@ -18,7 +18,7 @@ export async function update(flags: FlagsOf<'update'>): Promise<void> {
   try {
     const updater = start(flags, session)
     if (flags.once) return await updater.done
-    await untilSignal()
+    await stopSignal()
     await updater.stop()
   } finally {
     void session.identity.close()

@@ -1,5 +1,5 @@
-/** Waits for SIGINT or SIGTERM; a second one ends the process at once. */
-export function untilSignal(): Promise<NodeJS.Signals> {
+/** Resolves with the signal, SIGTERM or SIGINT, that asks this process to end; the next one ends it at once. */
+export function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     const stop = (signal: NodeJS.Signals): void => {
       process.removeListener('SIGINT', stop)
