@@ -113,6 +113,10 @@ describe('createGooglePkiVerifier', () => {
       'PEM',
       ([leaf, ...others]) => [base64(new X509Certificate(Buffer.from(leaf as string, 'base64')).toString()), ...others],
     ],
+    [
+      'an intermediate with a point at infinity for a key, whose details end the process (Node 20)',
+      ([leaf, intermediate, root]) => [leaf, withPublicKey(intermediate as string, POINT_AT_INFINITY), root],
+    ],
     ['text', ([, ...others]) => ['AAAA', ...others]],
     ['numbers', () => [1, 2, 3]],
     ['a string', ([leaf]) => leaf],
@@ -162,6 +166,18 @@ describe('createGooglePkiVerifier', () => {
 })
 
 const base64 = (data: string | Uint8Array): string => Buffer.from(data).toString('base64')
+/** SubjectPublicKeyInfo on P-256 (RFC 5480, section 2); SEC 1, section 2.3.3: one octet 00 is the point at infinity. */
+const POINT_AT_INFINITY = Buffer.from('3019301306072a8648ce3d020106082a8648ce3d03010703020000', 'hex')
+
+/** A copy of a certificate with another public key in it, and a signature that no longer fits. */
+function withPublicKey(certificate: string, spki: Buffer): string {
+  const { raw, publicKey } = new X509Certificate(Buffer.from(certificate, 'base64'))
+  const old = publicKey.export({ format: 'der', type: 'spki' })
+  const at = raw.indexOf(old)
+  const der = Buffer.concat([raw.subarray(0, at), spki, raw.subarray(at + old.length)])
+  for (const length of [2, 6]) der.writeUInt16BE(raw.readUInt16BE(length) + spki.length - old.length, length)
+  return base64(der)
+}
 const appended = (leaf: string): string => base64(Buffer.concat([Buffer.from(leaf, 'base64'), Buffer.alloc(3)]))
 
 /** Copies of three certificates with keys of our own in them, signed with RSA and another digest. */

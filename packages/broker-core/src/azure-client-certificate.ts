@@ -2,7 +2,7 @@ import { constants, createPrivateKey, createPublicKey, type KeyObject, sign, X50
 import { promisify } from 'node:util'
 import { AzureCredentialError } from './azure-credential-error.ts'
 import type { AssertionAlg, AssertionKey, AzureCertificateCredential } from './azure-credentials.ts'
-import { readClientCertificate } from './internal/entra-certificate.ts'
+import { isSameKey, readClientCertificate } from './internal/entra-certificate.ts'
 import { openPkcs12 } from './internal/pkcs12.ts'
 
 /** A certificate and its private key, in one of the forms they come in. */
@@ -32,7 +32,7 @@ export async function clientCertificate(init: ClientCertificateInit): Promise<Az
   const { privateKey, certificates } =
     'pfx' in init ? await openPkcs12(init.pfx, init.password) : readPem(init.pem, init.passphrase)
   const publicKey = createPublicKey(privateKey)
-  const certificate = certificates.find((it) => it.publicKey.equals(publicKey)) ?? certificates[0]
+  const certificate = certificates.find(({ publicKey: it }) => isSameKey(it, publicKey)) ?? certificates[0]
   if (certificate === undefined) throw malformed('there is no certificate')
   readClientCertificate(certificate.raw, publicKey) // says what is wrong, where it is
   const alg = init.alg === undefined ? {} : { alg: init.alg }

@@ -13,6 +13,11 @@ import { signClientAssertion } from '../src/client-assertion.ts'
 import { openPkcs12 } from '../src/internal/pkcs12.ts'
 
 const run = promisify(execFile)
+/** PKCS #8 of an EC key on P-256 with a scalar of 40 octets. */
+const OVERLONG = `-----BEGIN PRIVATE KEY-----
+${Buffer.from(`3049020100301306072a8648ce3d020106082a8648ce3d030107042f302d0201010428${'11'.repeat(40)}`, 'hex').toString('base64')}
+-----END PRIVATE KEY-----
+`
 const PASSWORD = 'CANARY pass-word'
 
 let folder: string
@@ -181,6 +186,12 @@ describe('clientCertificate from PEM', () => {
       /is not that of the certificate with SHA-1/,
     ],
     ['an EC key', () => ec.certPem + ec.keyPem, 'KEY', /RSA keys only, and this one is ec/],
+    [
+      'an EC key whose details Node 20 dies of',
+      () => ec.certPem + OVERLONG,
+      'KEY',
+      /RSA keys only, and this one is ec/,
+    ],
     ['a short key', () => weak.certPem + weak.keyPem, 'KEY', /1024 bits/],
   ])('refuses %s', async (_what, pem, code, message) => {
     await fails(() => clientCertificate({ pem: pem() }), `ERR_AZURE_CREDENTIAL_${code}`, message)

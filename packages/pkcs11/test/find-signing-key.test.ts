@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { describe, expect, it } from '@jest/globals'
 import type { Pkcs11Error } from '../src/index.ts'
@@ -157,6 +157,16 @@ describe('which keys are refused', () => {
     await expect(start('own', { certificate: new Uint8Array(3) })).rejects.toMatchObject({ code: 'ERR_PKCS11_KEY' })
   })
 
+  it('M11 a certificate for a point at infinity, whose details Node 20 dies of', async () => {
+    await certified('infinite', ...EC)
+    await write('infinite.key.der', 'privkey', '2f', 'infinite', '--usage-sign', '--sensitive')
+    const certificate = atInfinity(await readFile(path('infinite.der')))
+    await expect(start('infinite', { certificate })).rejects.toMatchObject({
+      code: 'ERR_PKCS11_KEY',
+      message: expect.stringContaining('curve'),
+    })
+  })
+
   it('M11 one beside which lies what is not its own', async () => {
     await certified('other', ...EC)
     await certified('rsa-other', '-newkey', 'rsa:2048')
@@ -215,3 +225,13 @@ describe('which keys are refused', () => {
     await expect(start('', { uri })).rejects.toThrow(TypeError)
   })
 })
+
+/** A copy of a certificate on P-256, with the point at infinity (SEC 1, section 2.3.3) for a key. */
+function atInfinity(certificate: Buffer): Buffer {
+  const spki = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' })
+  const shorter = Buffer.from('3019301306072a8648ce3d020106082a8648ce3d03010703020000', 'hex')
+  const at = certificate.indexOf(spki)
+  const copy = Buffer.concat([certificate.subarray(0, at), shorter, certificate.subarray(at + spki.length)])
+  for (const length of [2, 6]) copy.writeUInt16BE(copy.readUInt16BE(length) + shorter.length - spki.length, length)
+  return copy
+}

@@ -1,5 +1,6 @@
 import { createHash, createPublicKey, ECDH, type KeyObject } from 'node:crypto'
 import { RolesAnywhereError } from './errors.ts'
+import { curveOf } from './identity/public-key.ts'
 import { DER, derAlgorithm, derValue, readDer, readDerOne } from './internal/der.ts'
 import { readCertificate } from './internal/read-certificate.ts'
 import type { SignatureHash, X509Identity } from './types.ts'
@@ -76,5 +77,5 @@ function publicKeyOctets(publicKeyInfo: Uint8Array): Uint8Array | undefined {
   if (oid === RSA || (oid === EC && octets[0] === 4)) return octets
   if (oid !== EC) return undefined
   const key = createPublicKey({ key: Buffer.from(publicKeyInfo), format: 'der', type: 'spki' })
-  return ECDH.convertKey(octets, key.asymmetricKeyDetails?.namedCurve ?? '') as Buffer
+  return ECDH.convertKey(octets, curveOf(key) ?? '') as Buffer
 }

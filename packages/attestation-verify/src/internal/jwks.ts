@@ -62,7 +62,9 @@ function importKey({ n, e, x5c }: JsonObject): KeyObject | undefined {
 
 /** 2048 to 8192 bits (more would only cost time), and an odd public exponent of 65537 or more. */
 export function isStrongRsa(key: KeyObject): boolean {
+  // First: Node ends the process when asked for the details of an EC key at infinity, which a sender may choose.
+  if (key.asymmetricKeyType !== 'rsa') return false
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
-  if (key.asymmetricKeyType !== 'rsa' || modulusLength < 2048 || modulusLength > 8192) return false
+  if (modulusLength < 2048 || modulusLength > 8192) return false
   return publicExponent >= 65_537n && publicExponent % 2n === 1n
 }

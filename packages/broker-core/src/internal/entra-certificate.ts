@@ -11,19 +11,23 @@ const MIN_MODULUS_BITS = 2048
 export function readClientCertificate(certificate: string | Uint8Array, publicKey: KeyObject): X509Certificate {
   const x509 = parse(certificate)
   assertRsa(publicKey)
-  if (!x509.publicKey.equals(publicKey)) {
+  if (!isSameKey(x509.publicKey, publicKey)) {
     throw new AzureCredentialError('ERR_AZURE_CREDENTIAL_KEY', `the key is not that of ${nameOf(x509)}`)
   }
   return x509
 }
 
+/** Keys of two kinds are not compared: Node 20 would leave an error behind, for the next key that is read. */
+export const isSameKey = (a: KeyObject, b: KeyObject): boolean =>
+  a.asymmetricKeyType === b.asymmetricKeyType && a.equals(b)
+
 /** @throws {AzureCredentialError} `ERR_AZURE_CREDENTIAL_KEY` */
-export function assertRsa({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): void {
-  if (asymmetricKeyType !== 'rsa') {
-    const why = `Entra takes client assertions of RSA keys only, and this one is ${asymmetricKeyType ?? 'secret'}`
+export function assertRsa(key: KeyObject): void {
+  if (key.asymmetricKeyType !== 'rsa') {
+    const why = `Entra takes client assertions of RSA keys only, and this one is ${key.asymmetricKeyType ?? 'secret'}`
     throw new AzureCredentialError('ERR_AZURE_CREDENTIAL_KEY', why)
   }
-  const bits = asymmetricKeyDetails?.modulusLength ?? 0
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0 // of RSA only: of a damaged EC key they end the process (Node 20)
   if (bits < MIN_MODULUS_BITS) {
     throw new AzureCredentialError('ERR_AZURE_CREDENTIAL_KEY', `the RSA key has ${bits} bits; 2048 are the least`)
   }

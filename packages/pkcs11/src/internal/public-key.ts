@@ -13,7 +13,8 @@ const CURVES = new Map([
   ['06052b81040022', { crv: 'P-384', octets: 48 }],
   ['06052b81040023', { crv: 'P-521', octets: 66 }],
 ])
-const NAMED_CURVES = ['prime256v1', 'secp384r1', 'secp521r1']
+/** SubjectPublicKeyInfo (RFC 5480, section 2), up to the first octet of the point, which tells one at infinity (SEC 1, section 2.3.3). */
+const POINT_ON_CURVE = new RegExp(`^30(81)?..30..06072a8648ce3d0201(${[...CURVES.keys()].join('|')})03(81)?..000[234]`)
 const MIN_MODULUS_BITS = 2048
 
 /**
@@ -33,17 +34,38 @@ export function publicKeyFor(session: Pkcs11Session, key: Handle, id: Uint8Array
   all.push(...publicKeyOf(session, key))
   const [first] = all
   if (first === undefined) throw unfit('neither a public key nor a certificate with its CKA_ID is there')
+  for (const it of all) assertUsable(it)
   if (!all.every((it) => isSameKey(it, first))) {
     throw unfit('public key, certificate and private key with its CKA_ID do not belong together')
   }
   if (numberAttribute(session, key, CKA.KEY_TYPE) !== KEY_TYPES[first.asymmetricKeyType ?? '']) {
     throw unfit('it and its public key are of different types')
   }
-  const { modulusLength = MIN_MODULUS_BITS, namedCurve = 'prime256v1' } = first.asymmetricKeyDetails ?? {}
-  if (modulusLength < MIN_MODULUS_BITS)
-    throw unfit(`it has ${modulusLength} bits, and ${MIN_MODULUS_BITS} are the least`)
-  if (!NAMED_CURVES.includes(namedCurve)) throw unfit('its curve is none of P-256, P-384, P-521')
   return first
+}
+
+/**
+ * An RSA key of 2048 bits or more, or a point on one of the curves. Node 20 must not be asked for the details of a point at infinity:
+ * they end the process.
+ */
+function assertUsable(key: KeyObject): void {
+  if (key.asymmetricKeyType === 'ec') {
+    if (POINT_ON_CURVE.test(publicKeyInfoOf(key))) return
+    throw unfit('its curve is none of P-256, P-384, P-521')
+  }
+  const { modulusLength = MIN_MODULUS_BITS } = key.asymmetricKeyDetails ?? {}
+  if (modulusLength < MIN_MODULUS_BITS) {
+    throw unfit(`it has ${modulusLength} bits, and ${MIN_MODULUS_BITS} are the least`)
+  }
+}
+
+/** In hex; of a point at infinity there may be none. */
+function publicKeyInfoOf(key: KeyObject): string {
+  try {
+    return key.export({ format: 'der', type: 'spki' }).toString('hex')
+  } catch {
+    return ''
+  }
 }
 
 /** Keys of two kinds are not compared: Node 20 would leave an error behind, for the next key that is read. */

@@ -1,3 +1,4 @@
+import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import fc from 'fast-check'
@@ -7,13 +8,14 @@ import { readPemBlocks } from '../../src/identity/pem-blocks.ts'
 import { pkcs12Identity } from '../../src/identity/pkcs12.ts'
 import { publicKeyOfCertificate } from '../../src/identity/public-key.ts'
 import { readPkcs12 } from '../../src/identity/read-pkcs12.ts'
-import { createLab, der, type Lab, pem, RSA } from './lab.ts'
+import { createLab, der, ec, type Lab, pem, RSA, withKey } from './lab.ts'
 
 let lab: Lab
 beforeAll(async () => {
   lab = await createLab()
   await lab.leaf('ec')
   await lab.leaf('rsa', RSA)
+  await lab.leaf('p521', ec('P-521'))
 })
 afterAll(() => lab.remove())
 
@@ -90,7 +92,7 @@ it('publicKeyOfCertificate throws what it says, whatever it is given', () => {
   )
 })
 
-it.each(['ec', 'rsa'])(
+it.each(['ec', 'rsa', 'p521'])(
   'M: a changed octet anywhere gives an identity that works, or our own error: %s',
   async (name) => {
     const [certificate, privateKey] = await Promise.all([`${name}.crt`, `${name}.key`].map((it) => lab.text(it)))
@@ -121,6 +123,41 @@ it.each(['ec', 'rsa'])(
     )
   },
 )
+
+/** AlgorithmIdentifier of a key on P-256 (RFC 5480, section 2.1.1). */
+const P256 = der(0x30, oid('2a8648ce3d0201'), oid('2a8648ce3d030107'))
+
+it.each([
+  ['longer than the order of the curve', Buffer.alloc(40, 0x11), 'can not sign'],
+  ['as long as what follows it in a file', Buffer.alloc(102, 0x77), 'can not sign'],
+  ['zero', Buffer.alloc(32), 'point at infinity'],
+  ['empty', Buffer.of(), 'point at infinity'],
+])('M: an EC key whose details Node 20 dies of: its scalar is %s', async (_, scalar, message) => {
+  const sec1 = der(0x30, int('01'), der(0x04, scalar))
+  const key = der(0x30, int('00'), P256, der(0x04, sec1))
+  const publicKey = createPublicKey(createPrivateKey({ key, format: 'der', type: 'pkcs8' }))
+  const source = bufferIdentity({
+    certificate: await certificateFor(publicKey.export({ format: 'der', type: 'spki' })),
+    privateKey: pem('PRIVATE KEY', key),
+  })
+  await expect(source.current()).rejects.toMatchObject({
+    code: 'ERR_RA_KEY',
+    message: expect.stringContaining(message),
+  })
+})
+
+it('M: a certificate for a point at infinity, whose details Node 20 dies of', async () => {
+  const source = bufferIdentity({
+    certificate: await certificateFor(der(0x30, P256, der(0x03, Buffer.of(0, 0)))),
+    privateKey: await lab.text('ec.key'),
+  })
+  await expect(source.current()).rejects.toMatchObject({ code: 'ERR_RA_CERTIFICATE' })
+})
+
+async function certificateFor(publicKeyInfo: Uint8Array): Promise<string> {
+  const like = readPemBlocks(Buffer.from(await lab.text('ec.crt')))[0]?.der as Buffer
+  return pem('CERTIFICATE', withKey(like, publicKeyInfo, await lab.text('intermediate.key')))
+}
 
 it('M: an RSA key that is damaged in a way that only signing shows gives our own error', async () => {
   const [certificate, privateKey] = await Promise.all(['rsa.crt', 'rsa.key'].map((it) => lab.text(it)))
