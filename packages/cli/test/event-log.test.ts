@@ -7,7 +7,8 @@ const REFUSED: CredentialServerEvent = { type: 'refused', reason: 'peer', status
 function start() {
   const log = { debug: jest.fn(), warn: jest.fn(), error: jest.fn() }
   const time = { seconds: 0 }
-  return { log, time, onEvent: eventLog(log, () => time.seconds) }
+  const failures = new Map([['reader', 'AWS refuses the session [ERR_RA_REFUSED]']])
+  return { log, time, onEvent: eventLog(log, failures, () => time.seconds) }
 }
 
 describe('eventLog', () => {
@@ -16,7 +17,8 @@ describe('eventLog', () => {
     onEvent(REFUSED)
     onEvent({ type: 'refresh-failed', reason: 'credential', status: 503, roleName: 'reader' })
     expect(log.warn).toHaveBeenCalledWith({ reason: 'peer', status: 403, uid: 1001 }, 'refused')
-    expect(log.error).toHaveBeenCalledWith(expect.objectContaining({ roleName: 'reader' }), 'no new credentials')
+    const why = 'AWS refuses the session [ERR_RA_REFUSED]'
+    expect(log.error).toHaveBeenCalledWith(expect.objectContaining({ roleName: 'reader', why }), 'no new credentials')
   })
 
   it('takes what SDKs look for in vain for no attack', () => {

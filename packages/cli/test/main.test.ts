@@ -26,6 +26,12 @@ describe('hardbound', () => {
     expect(stdout).toContain('Exit codes: 0 ok, 1 failed or denied, 2 used wrongly.')
   })
 
+  it.each([['serve'], ['aws', 'ekm'], ['broker', 'run']])('help %s %s says what --help says', async (...command) => {
+    const asked = await hardbound(['help', ...command])
+    expect(asked).toEqual(await hardbound([...command, '--help']))
+    expect(asked.code).toBe(0)
+  })
+
   it('lists every group', async () => {
     const { stdout } = await hardbound(['--help'])
     for (const group of ['broker', 'policy', 'token', 'audit', 'cert', 'aws']) expect(stdout).toContain(`  ${group} `)

@@ -244,8 +244,13 @@ describe('hardbound serve', () => {
     service.fault = awsError(403, 'AccessDeniedException')
     const { code, stdout, stderr } = await hardbound(['serve', 'roles-anywhere', ...certificate()])
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-    expect(stderr).toContain('ERR_RA_REFUSED')
-    expect(stderr).toContain('"msg":"no new credentials"')
+    const lines = stderr.trimEnd().split('\n')
+    expect(lines).toHaveLength(2)
+    expect(JSON.parse(lines[0]!)).toMatchObject({
+      msg: 'no new credentials',
+      why: expect.stringMatching(/ERR_RA_REFUSED/),
+    })
+    expect(lines[1]).toMatch(/^hardbound: no session of \S+: .*ERR_RA_REFUSED/)
   })
 
   it.each([

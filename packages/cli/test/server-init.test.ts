@@ -38,12 +38,11 @@ describe('prepareServer', () => {
     await expect(prepare([blobs, blobs])).rejects.toThrow('one server can serve one azure_ekm')
   })
 
-  it('tells the operator why there is no session, without the words of others, and closes all', async () => {
-    const warn = jest.fn()
-    const { init, close: closeAll } = await prepare([one('a')], {}, warn)
+  it('tells why there is no session, without the words of others, and closes all', async () => {
+    const { init, failures, close: closeAll } = await prepare([one('a')])
     const [first] = [init.aws ?? []].flat()
     await expect(first?.provider()).rejects.toThrow('of others')
-    expect(warn).toHaveBeenCalledWith('a', 'internal error')
+    expect(failures.get('a')).toBe('internal error')
     await closeAll()
     expect(close).toHaveBeenCalledTimes(1)
   })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import type { Problem } from '../src/internal/config-error.ts'
 import { parseServe } from '../src/serve/serve-flags.ts'
 import { readSourcesConfig } from '../src/sources/read-config.ts'
 import { parseUpdate } from '../src/update/update-flags.ts'
@@ -33,6 +34,24 @@ describe('a file of sources', () => {
       'session-name': 'name',
       ca: '/etc/ca.pem',
     })
+  })
+
+  it('tells all that is wrong at once: keys, flags, and what does not go together', async () => {
+    const sources = {
+      a: { tpm: { nonsense: 1 } },
+      b: { ekm: {}, allowed_resources: ['https://storage.azure.com'] },
+      c: { ekm: {}, tpm: {} },
+      d: { azure_ekm: {}, container: true },
+    }
+    const file = await folder.write('wrong.yaml', JSON.stringify({ sources, more: 1 }))
+    const { problems } = await readSourcesConfig(file).catch((error) => error)
+    expect(problems.map(({ path, problem }: Problem) => `${path}: ${problem}`)).toEqual([
+      'sources.a.tpm: unknown flag nonsense',
+      'sources.b.allowed_resources: does not go with ekm',
+      expect.stringMatching(/^sources\.c: must have one of ekm, tpm/),
+      'sources.d.container: does not go with azure-ekm',
+      'more: unknown key',
+    ])
   })
 
   it('is listened for where the command line says, before what it says itself', async () => {

@@ -7,16 +7,20 @@ const REFUSALS_A_MINUTE = 60
 /**
  * Logs what a credential server tells.
  *
+ * @param failures Why a role has no new session: the event has a code alone.
  * @param clock Seconds, on a clock that nobody sets.
  */
 export function eventLog(
   log: Pick<Log, 'debug' | 'warn' | 'error'>,
+  failures: ReadonlyMap<string, string>,
   clock = () => process.uptime(),
 ): (event: CredentialServerEvent) => void {
   let minute = 0
   let logged = 0
   return ({ type, ...event }) => {
-    if (type === 'refresh-failed') return log.error(event, 'no new credentials')
+    if (type === 'refresh-failed') {
+      return log.error({ ...event, why: failures.get(event.roleName ?? '') }, 'no new credentials')
+    }
     // SDKs look for regions and for managed identity where there is none.
     if (event.reason === 'path' || event.reason === 'metadata') return log.debug(event, 'refused')
     const now = Math.floor(clock() / 60)

@@ -9,7 +9,7 @@ import type { SourcesConfig } from '../sources/configured-source.ts'
 import { writeEnvironmentFile } from './environment-file.ts'
 import { eventLog } from './event-log.ts'
 import { parseServe } from './serve-flags.ts'
-import { prepareServer } from './server-init.ts'
+import { type PreparedServer, prepareServer } from './server-init.ts'
 
 /**
  * `hardbound serve`: until SIGTERM or SIGINT.
@@ -21,11 +21,11 @@ export async function serve(args: string[]): Promise<void> {
   if (help !== undefined) return void process.stdout.write(help)
   const log = await jsonLog(logLevel)
   const sources = await config()
-  const { init, close: closeSources } = await prepareServer(sources, (source, message) => log.warn({ source }, message))
-  const server = makeServer(init, log)
+  const prepared = await prepareServer(sources, (source, message) => log.warn({ source }, message))
+  const server = makeServer(prepared, log)
   const written: (() => Promise<void>)[] = []
   const stopped = stopSignal() // before this, a signal ends the process at once
-  const starting = start(sources, server, written, log)
+  const starting = start(sources, prepared.failures, server, written, log)
   let signal: NodeJS.Signals | undefined
   try {
     signal = await Promise.race([stopped, starting.then(() => stopped)])
@@ -36,7 +36,7 @@ export async function serve(args: string[]): Promise<void> {
     for (const remove of written) await remove().catch(() => log.warn('an environment file could not be removed'))
     await closed
     endAnyway(signal)
-    await closeSources()
+    await prepared.close()
   }
   log.info('stopped')
 }
@@ -44,11 +44,12 @@ export async function serve(args: string[]): Promise<void> {
 /** @param written Gets what removes each file. */
 async function start(
   config: SourcesConfig,
+  failures: PreparedServer['failures'],
   server: CredentialServer,
   written: (() => Promise<void>)[],
   log: Log,
 ): Promise<void> {
-  const { host, port } = await listen(server)
+  const { host, port } = await listen(server, failures)
   const { files, leading } = variablesOf(config, server)
   for (const { path, variables } of files) written.push(await writeEnvironmentFile(path, variables))
   const listening = port === 0 ? { socket: host } : { host, port }
@@ -56,11 +57,11 @@ async function start(
   watchHealth(server, log)
 }
 
-function makeServer(init: Parameters<typeof createCredentialServer>[0], log: Log): CredentialServer {
+function makeServer({ init, failures }: PreparedServer, log: Log): CredentialServer {
   try {
     return createCredentialServer({
       ...init,
-      onEvent: eventLog(log),
+      onEvent: eventLog(log, failures),
     })
   } catch (cause) {
     return inWordsOfFlags(cause, FLAG_OF)
@@ -75,13 +76,12 @@ const FLAG_OF = {
   socketPath: '--listen',
 }
 
-/** @throws {CliError} */
-async function listen(server: CredentialServer) {
+/** @throws {CliError} which says why, where a source has no session. */
+async function listen(server: CredentialServer, failures: PreparedServer['failures']) {
   return server.listen().catch((cause: unknown) => {
-    const inner =
-      cause instanceof CredentialServerError && cause.cause !== undefined ? `: ${messageOf(cause.cause)}` : ''
-    const known = cause instanceof CredentialServerError && cause.code === 'ERR_SERVER_CREDENTIAL'
-    throw new CliError(`${messageOf(cause)}${known ? inner : ''}`, { cause })
+    const isSource = cause instanceof CredentialServerError && cause.code === 'ERR_SERVER_CREDENTIAL'
+    const reasons = [...failures].map(([name, why]) => `no session of ${name}: ${why}`)
+    throw new CliError(isSource && reasons.length > 0 ? reasons.join('; ') : messageOf(cause), { cause })
   })
 }
 

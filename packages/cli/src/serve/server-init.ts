@@ -14,6 +14,8 @@ const CREDENTIAL_TIMEOUT_MS = 60_000
 /** What a server is made of, and what gives it all back. */
 export interface PreparedServer {
   readonly init: CredentialServerInit
+  /** Why a source had no session the last time that it was asked and had none. May be shown. */
+  readonly failures: ReadonlyMap<string, string>
   readonly close: () => Promise<void>
 }
 
@@ -34,6 +36,7 @@ export async function prepareServer(
   const aws: AwsInit[] = []
   const azure: AzureInit[] = []
   const opened: OpenAwsSource[] = []
+  const failures = new Map<string, string>()
   const isAlone = config.sources.filter(({ source }) => source.cloud === 'aws').length === 1
   for (const entry of config.sources) {
     const warnOf: Warn = (message) => warn(entry.name, message)
@@ -42,7 +45,7 @@ export async function prepareServer(
         azure.push(azureOf(entry, await entry.source.open(entry.flags, warnOf)))
       } else {
         const opening = await entry.source.open(entry.flags, warnOf)
-        const source = tellingWhy(opening, (error) => warnOf(messageOf(error)))
+        const source = tellingWhy(opening, (error) => failures.set(entry.name, messageOf(error)))
         opened.push(source)
         aws.push(awsOf(entry, source, isAlone))
       }
@@ -61,6 +64,7 @@ export async function prepareServer(
       ...given('allowedUids', config.allowUids),
       ...given('dangerouslyAllowAnyUser', config.dangerouslyAllowAnyUser),
     },
+    failures,
     close: async () => void (await Promise.allSettled(opened.map((it) => it.close()))),
   }
 }

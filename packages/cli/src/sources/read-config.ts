@@ -2,7 +2,7 @@ import { dirname, isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
 import { CliError } from '../cli-error.ts'
 import { readInput } from '../input.ts'
-import { ConfigError, type Problem, problemsOf, snakeCase } from '../internal/config-error.ts'
+import { ConfigError, problemsOf, snakeCase } from '../internal/config-error.ts'
 import { parseFlags } from '../internal/flags.ts'
 import { parseConfigYaml } from '../internal/strict-yaml.ts'
 import type { ConfiguredSource, SourcesConfig } from './configured-source.ts'
@@ -18,7 +18,7 @@ const flags = z.record(z.string().regex(/^[a-z][a-z0-9_]*$/, 'is no option'), va
 const kindOf = (name: string): string => name.replaceAll('-', '_')
 const kinds = Object.fromEntries(Object.keys(SOURCES).map((name) => [kindOf(name), flags.optional()]))
 
-const source = z
+const entry = z
   .strictObject({
     ...kinds,
     container: z.union([z.boolean(), z.strictObject({ token_file: text })]).optional(),
@@ -31,16 +31,24 @@ const source = z
     (it) => Object.keys(it).filter((key) => key in kinds).length === 1,
     `must have one of ${Object.keys(kinds).join(', ')}`,
   )
+type Entry = z.output<typeof entry>
 
-const schema = z.strictObject({
-  listen: text.optional(),
-  allow_uids: z.array(z.int().min(0)).max(255).optional(),
-  dangerously_allow_any_user: z.boolean().optional(),
-  credentials_file: text.optional(),
-  sources: z
-    .record(z.string().regex(/^[\w+=,.@-]{1,64}$/, 'must be 1 to 64 letters, digits and _+=,.@-'), source)
-    .refine((it) => Object.keys(it).length > 0, 'must not be empty'),
-})
+/** @param folder Where paths start. */
+const schemaIn = (folder: string) =>
+  z.strictObject({
+    listen: text.optional(),
+    allow_uids: z.array(z.int().min(0)).max(255).optional(),
+    dangerously_allow_any_user: z.boolean().optional(),
+    credentials_file: text.optional(),
+    sources: z
+      .record(
+        z.string().regex(/^[\w+=,.@-]{1,64}$/, 'must be 1 to 64 letters, digits and _+=,.@-'),
+        entry.transform((it, found) =>
+          sourceOf(it, folder, (key, message) => found.addIssue({ code: 'custom', path: [key], message })),
+        ),
+      )
+      .refine((it) => Object.keys(it).length > 0, 'must not be empty'),
+  })
 
 /**
  * Reads a file of named sources. What a source can be told is what `hardbound aws <source>` can, with `_` in place of `-`.
@@ -49,34 +57,35 @@ const schema = z.strictObject({
  * @throws {ConfigError} with everything that is wrong with its shape. Unknown keys are.
  */
 export async function readSourcesConfig(file: string): Promise<SourcesConfig> {
-  const result = schema.safeParse(parseConfigYaml(await readInput(file, 'configuration')))
-  if (!result.success) throw new ConfigError(result.error.issues.flatMap(problemsOf))
   const folder = file === '-' ? process.cwd() : dirname(resolve(file))
+  const result = schemaIn(folder).safeParse(parseConfigYaml(await readInput(file, 'configuration')))
+  if (!result.success) throw new ConfigError(result.error.issues.flatMap(problemsOf))
   const { data } = result
-  const problems: Problem[] = []
-  const sources = Object.entries(data.sources).map(([name, it]) => sourceOf(name, it, folder, problems))
-  if (problems.length > 0) throw new ConfigError(problems)
   return {
     listen: data.listen,
     allowUids: data.allow_uids,
     dangerouslyAllowAnyUser: data.dangerously_allow_any_user,
     credentialsFile: data.credentials_file === undefined ? undefined : resolve(folder, data.credentials_file),
-    sources,
+    sources: Object.entries(data.sources).map(([name, it]) => ({ name, ...it })),
   }
 }
 
-function sourceOf(name: string, entry: z.output<typeof source>, folder: string, problems: Problem[]): ConfiguredSource {
+/** @param wrong Told the key that is, and why. */
+function sourceOf(
+  entry: Entry,
+  folder: string,
+  wrong: (key: string, problem: string) => void,
+): Omit<ConfiguredSource, 'name'> {
   const known = (Object.keys(SOURCES) as SourceName[]).find((it) => kindOf(it) in entry) ?? 'ekm'
-  const found: AwsSource | AzureSource = SOURCES[known]
+  const source: AwsSource | AzureSource = SOURCES[known]
   const given = (entry as Record<string, unknown>)[kindOf(known)] as z.output<typeof flags>
   const path = (it: string | undefined) => (it === undefined ? undefined : resolve(folder, it))
   const { container } = entry
-  const wrong = (found.cloud === 'aws' ? AWS_LACKS : AZURE_LACKS).find((it) => entry[it] !== undefined)
-  if (wrong !== undefined) problems.push({ path: `sources.${name}.${wrong}`, problem: `does not go with ${known}` })
+  const lacking = (source.cloud === 'aws' ? AWS_LACKS : AZURE_LACKS).find((it) => entry[it] !== undefined)
+  if (lacking !== undefined) wrong(lacking, `does not go with ${known}`)
   return {
-    name,
-    source: found,
-    flags: flagsOf(`sources.${name}.${kindOf(known)}`, given, found, folder, problems),
+    source,
+    flags: flagsOf(given, source, folder, (problem) => wrong(kindOf(known), problem)),
     container:
       container === undefined || container === false
         ? undefined
@@ -95,11 +104,10 @@ const AZURE_LACKS = ['container', 'lazy'] as const
 
 /** Goes through the words of a command line, so that a file and a command mean the same. */
 function flagsOf(
-  path: string,
   given: z.output<typeof flags>,
   { options, files }: AwsSource | AzureSource,
   folder: string,
-  problems: Problem[],
+  wrong: (problem: string) => void,
 ): Flags {
   const words = Object.entries(given).flatMap(([key, value]) => {
     const flag = key.replaceAll('_', '-')
@@ -112,10 +120,7 @@ function flagsOf(
     return parseFlags(words, options) as Flags
   } catch (cause) {
     if (!(cause instanceof CliError)) throw cause
-    problems.push({
-      path,
-      problem: cause.message.replaceAll(/--([\w-]+)/g, (_, name: string) => snakeCase(kindOf(name))),
-    })
+    wrong(cause.message.replaceAll(/--([\w-]+)/g, (_, name: string) => snakeCase(kindOf(name))))
     return {}
   }
 }
