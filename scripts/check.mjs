@@ -62,7 +62,7 @@ for (const { folder, home, name, private: isPrivate, dependencies = {}, peerDepe
   // A code that the README does not name can't be looked up.
   const readme = readFileSync(join(home, 'README.md'), 'utf8')
   for (const path of files(join(home, 'src')).filter((it) => /errors?\.ts$/.test(it))) {
-    for (const [, code] of readFileSync(path, 'utf8').matchAll(/^ {2}\| '(ERR_[A-Z_]+)'/gm)) {
+    for (const [, code] of readFileSync(path, 'utf8').matchAll(/^ {2}\| '(ERR_[A-Z0-9_]+)'/gm)) {
       if (!isPrivate && !readme.includes(code)) problems.push(`packages/${folder}/README.md does not name ${code}`)
     }
   }

@@ -21,7 +21,7 @@ const LIBRARIES = {
   'credential-server': ['@hardbound/credential-server', '@hardbound/credential-server/update'],
   cache: ['@hardbound/credential-server/cache'],
   'ml-dsa': ['@noble/post-quantum/ml-dsa.js'],
-  'node-forge': ['node-forge'],
+  pkcs12: ['@hardbound/pkcs12'], // with node-forge in it
 }
 const libraryOf = new Map(Object.entries(LIBRARIES).flatMap(([file, names]) => names.map((name) => [name, file])))
 
@@ -74,19 +74,17 @@ await command('src/drop-in/aws-tpm-process-credential.ts', 'tpm2', 'sts')
 await command('src/drop-in/aws-pkcs-process-credential.ts', 'pkcs11', 'sts')
 await command('src/drop-in/aws-channel-jwt-process-credential.ts')
 
-const here = fileURLToPath(new URL('.', import.meta.url))
-const rolesAnywhere = fileURLToPath(new URL('../roles-anywhere/', import.meta.url))
+const packages = fileURLToPath(new URL('..', import.meta.url))
+/** Where a library is found that is no dependency of this package, but of another one of ours. */
+const FOUND_IN = { 'ml-dsa': 'roles-anywhere', pkcs12: 'roles-anywhere' }
 for (const [file, names] of Object.entries(LIBRARIES)) {
-  const contents =
-    file === 'node-forge'
-      ? "module.exports = require('node-forge')"
-      : names.map((name) => `export * from '${name}'`).join('\n')
-  const stdin = { contents, resolveDir: contents.includes('@hardbound/') ? here : rolesAnywhere }
+  const contents = names.map((name) => `export * from '${name}'`).join('\n')
+  const stdin = { contents, resolveDir: join(packages, FOUND_IN[file] ?? 'cli') }
   await build({ ...common, stdin, outfile: `dist/library-${file}.cjs`, plugins: [librariesOnUse(file)] })
 }
-// Their licences want to be with them.
-const licences = ['@noble/post-quantum', 'node-forge'].map((name) => {
-  const text = readFileSync(join(rolesAnywhere, 'node_modules', name, 'LICENSE'), 'utf8')
-  return `${name}\n\n${text}`
+// The licences of what is not ours want to be with it.
+const licences = ['roles-anywhere/node_modules/@noble/post-quantum', 'pkcs12/node_modules/node-forge'].map((path) => {
+  const text = readFileSync(join(packages, path, 'LICENSE'), 'utf8')
+  return `${path.replace(/^.*node_modules\//, '')}\n\n${text}`
 })
 writeFileSync('dist/library-licenses.txt', licences.join('\n'))

@@ -209,12 +209,8 @@ describe('clientCertificate from PKCS #12', () => {
   }
 
   it.each([
-    ['AES-256, PBES2', []],
-    ['AES-256, PBES2, with SHA-512', ['-macalg', 'sha512']],
-    ['3DES', ['-legacy', '-keypbe', 'PBE-SHA1-3DES', '-certpbe', 'PBE-SHA1-3DES', '-macalg', 'sha1']],
+    ['AES-256', []],
     ['RC2', ['-legacy']],
-    ['a certificate in the clear', ['-certpbe', 'NONE']],
-    ['a key in the clear', ['-keypbe', 'NONE']],
     ['a chain', ['-certfile', 'more.pem']],
   ])('reads %s', async (_what, options) => {
     const file = await pfx(...options.map((it) => (it === 'more.pem' ? at(it) : it)))
@@ -225,14 +221,9 @@ describe('clientCertificate from PKCS #12', () => {
     await fails(() => clientCertificate({ pfx: file, password: '' }), 'ERR_AZURE_CREDENTIAL_PASSWORD', /is wrong/)
   })
 
-  it.each([
-    ['its MAC', []],
-    ['its key', ['-nomaciter']],
-  ])('gives up on a file whose password takes for ever to hash: for %s', async (_what, options) => {
-    const file = await pfx('-iter', '1000000', ...options)
-    const started = Date.now()
-    await fails(() => openPkcs12(file, PASSWORD, 200), 'ERR_AZURE_CREDENTIAL_FORMAT', /takes too long/)
-    expect(Date.now() - started).toBeLessThan(5_000)
+  it('S14: gives up on a file whose password takes for ever to hash', async () => {
+    const file = await pfx('-iter', '1000000', '-nomaciter')
+    await fails(() => openPkcs12(file, PASSWORD, 200), 'ERR_AZURE_CREDENTIAL_FORMAT', /it takes too long: make it with/)
   })
 
   it('reads an EC key, and refuses it', async () => {
@@ -241,6 +232,16 @@ describe('clientCertificate from PKCS #12', () => {
     const args = ['pkcs12', '-export', '-in', at('ec.pem'), '-inkey', at('ec.key'), '-passout', 'pass:']
     const { stdout } = await run('openssl', args, { encoding: 'buffer' })
     await fails(() => clientCertificate({ pfx: stdout, password: '' }), 'ERR_AZURE_CREDENTIAL_KEY', /is ec/)
+    const plain = [...args, '-keypbe', 'NONE', '-certpbe', 'NONE', '-nomac']
+    const { stdout: unknownCurve } = await run('openssl', plain, { encoding: 'buffer' })
+    const curve = Buffer.from('2a8648ce3d030107', 'hex')
+    unknownCurve[unknownCurve.lastIndexOf(curve) + 7] = 0x7f
+    unknownCurve[unknownCurve.indexOf(curve) + 7] = 0x7f
+    await fails(
+      () => clientCertificate({ pfx: unknownCurve, password: '' }),
+      'ERR_AZURE_CREDENTIAL_FORMAT',
+      /its key or a certificate can not be read/,
+    )
   })
 
   it('refuses what is none, and passwords that forge reads otherwise than OpenSSL', async () => {

@@ -1,11 +1,12 @@
 import { X509Certificate } from 'node:crypto'
+import type { Pkcs12Contents, Pkcs12Entry } from '@hardbound/pkcs12'
 import { RolesAnywhereError } from '../errors.ts'
 import type { Loaded } from './file-source.ts'
 import { makeIdentity, type Named } from './make-identity.ts'
 import type { PasswordKeeper } from './password.ts'
 import { type PrivateKey, readPrivateKey } from './private-key.ts'
 import { isSameKey, publicKeyOfCertificate } from './public-key.ts'
-import { type Pkcs12Contents, type Pkcs12Entry, readPkcs12 } from './read-pkcs12.ts'
+import { readPkcs12 } from './read-pkcs12.ts'
 
 /** A private key, and the certificate that is to be used with it. */
 interface Pair {

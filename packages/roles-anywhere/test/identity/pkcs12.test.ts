@@ -33,18 +33,10 @@ const exported = (out: string, name: string, password: string, ...options: strin
 const der = async (name: string) => new X509Certificate(await lab.text(`${name}.crt`)).raw
 
 describe('pkcs12Identity', () => {
-  const WAYS = [
-    ['OpenSSL 3: AES-256, SHA-256', []],
-    ['AES-128, SHA-512', ['-keypbe', 'aes-128-cbc', '-certpbe', 'aes-128-cbc', '-macalg', 'sha512']],
-    ['3DES, SHA-1', ['-keypbe', 'PBE-SHA1-3DES', '-certpbe', 'PBE-SHA1-3DES', '-macalg', 'sha1']],
-    ['RC2-40 and 3DES, as Windows had it', ['-legacy']],
-    ['not encrypted', ['-keypbe', 'NONE', '-certpbe', 'NONE']],
-  ] as const
-  it.each(
-    WAYS.flatMap(([way, options]) =>
-      ['ec', 'rsa'].flatMap((name) => [PASSWORD, ''].map((password) => ({ way, options, name, password }))),
-    ),
-  )('opens $way, $name, password "$password"', async ({ options, name, password }) => {
+  it.each([
+    ['ec', PASSWORD, []],
+    ['rsa', '', ['-legacy']],
+  ] as const)('opens one with %s, password "%s", options %j', async (name, password, options) => {
     await exported('a.p12', name, password, ...options)
     for (const init of [{ file: lab.path('a.p12') }, { data: await readFile(lab.path('a.p12')) }]) {
       const source = pkcs12Identity({ ...init, password })
@@ -55,15 +47,6 @@ describe('pkcs12Identity', () => {
       expect(await signs(identity, 'sha384')).toBe(true)
       expect(subjects(identity.chain)).toEqual(['CN=intermediate.example.com'])
     }
-  })
-
-  it('gives certificates octet for octet, of issuers that sign by RSA-PSS too', async () => {
-    const pss = ['-sigopt', 'rsa_padding_mode:pss', '-sigopt', 'rsa_pss_saltlen:20']
-    const issued = ['-CA', 'rsa.crt', '-CAkey', 'rsa.key', ...pss, '-subj', '/CN=pss.example.com']
-    await lab.openssl('req', '-x509', '-nodes', ...RSA, ...issued, '-keyout', 'pss.key', '-out', 'pss.crt')
-    await exported('pss.p12', 'pss', '')
-    const identity = await pkcs12Identity({ file: lab.path('pss.p12') }).current()
-    expect(Buffer.from(identity.certificate)).toEqual(await der('pss'))
   })
 
   it('needs no password for the empty one, and asks for another one only then', async () => {
@@ -154,7 +137,6 @@ describe('pkcs12Identity', () => {
     await lab.openssl('pkcs12', '-export', '-nocerts', '-inkey', 'ec.key', '-passout', 'pass:', '-out', 'nocert.p12')
     await lab.leaf('ed', ['-newkey', 'ed25519'])
     await exported('ed.p12', 'ed', '')
-    await exported('nomac.p12', 'ec', '', '-nomac', '-keypbe', 'NONE', '-certpbe', 'NONE')
     await lab.write('no.p12', 'nothing')
     for (const [file, code, message] of [
       ['nokey.p12', 'ERR_RA_KEY', /has no private key/],
