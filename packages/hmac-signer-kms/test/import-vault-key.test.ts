@@ -1,4 +1,4 @@
-import { createCipheriv, generateKeyPairSync, hash } from 'node:crypto'
+import { createCipheriv, createPublicKey, hash } from 'node:crypto'
 import { startVault, type TestVault } from '@hardbound/testkit/kms'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { type ImportVaultKeyInit, importVaultKey } from '../src/import-vault-key.ts'
@@ -38,7 +38,8 @@ describe('importVaultKey', () => {
 
   it('M19 with a pin: takes that wrapping key and no other, before anything is sent', async () => {
     let pem = ''
-    const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 4096 })
+    const n = Buffer.alloc(512, 0xc5).toString('base64url') // nobody's, as one with a private key takes seconds to make
+    const publicKey = createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' })
     vault.fault = (req, res) =>
       req.url!.endsWith('wrapping_key') && answered(res, 200, JSON.stringify({ data: { public_key: pem } }))
     pem = publicKey.export({ type: 'spki', format: 'pem' }).toString() // of a proxy

@@ -24,6 +24,11 @@ const POINT = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   .publicKey.export({ type: 'spki', format: 'der' })
   .subarray(-64)
 
+/** SubjectPublicKeyInfo on P-256 (RFC 5480, section 2); SEC 1, section 2.3.3: one octet 00 is the point at infinity. */
+const POINT_AT_INFINITY = Buffer.from('3019301306072a8648ce3d020106082a8648ce3d03010703020000', 'hex')
+/** And of DSA (RFC 3279, section 2.3.2): p = 23, q = 11, g = 2, y = -1. */
+const NEGATIVE_DSA = Buffer.from('301c301406072a8648ce380401300902011702010b0201020304000201ff', 'hex')
+
 describe('the public key', () => {
   it('needs no public key beside an RSA key: its own attributes tell it', async () => {
     await keygen('rsa:2048', '11', 'alone')
@@ -157,13 +162,16 @@ describe('which keys are refused', () => {
     await expect(start('own', { certificate: new Uint8Array(3) })).rejects.toMatchObject({ code: 'ERR_PKCS11_KEY' })
   })
 
-  it('M11 a certificate for a point at infinity, whose details Node 20 dies of', async () => {
-    await certified('infinite', ...EC)
-    await write('infinite.key.der', 'privkey', '2f', 'infinite', '--usage-sign', '--sensitive')
-    const certificate = atInfinity(await readFile(path('infinite.der')))
-    await expect(start('infinite', { certificate })).rejects.toMatchObject({
+  it.each([
+    ['a point at infinity', 'infinite', '2f', POINT_AT_INFINITY, 'curve'],
+    ['a damaged DSA key', 'negative', '31', NEGATIVE_DSA, 'different types'],
+  ])('M11 a certificate for %s, whose details Node 20 dies of', async (_, name, id, spki, message) => {
+    await certified(name, ...EC)
+    await write(`${name}.key.der`, 'privkey', id, name, '--usage-sign', '--sensitive')
+    const certificate = withPublicKey(await readFile(path(`${name}.der`)), spki)
+    await expect(start(name, { certificate })).rejects.toMatchObject({
       code: 'ERR_PKCS11_KEY',
-      message: expect.stringContaining('curve'),
+      message: expect.stringContaining(message),
     })
   })
 
@@ -226,10 +234,9 @@ describe('which keys are refused', () => {
   })
 })
 
-/** A copy of a certificate on P-256, with the point at infinity (SEC 1, section 2.3.3) for a key. */
-function atInfinity(certificate: Buffer): Buffer {
+/** A copy of a certificate on P-256 with another, shorter public key in it. */
+function withPublicKey(certificate: Buffer, shorter: Buffer): Buffer {
   const spki = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' })
-  const shorter = Buffer.from('3019301306072a8648ce3d020106082a8648ce3d03010703020000', 'hex')
   const at = certificate.indexOf(spki)
   const copy = Buffer.concat([certificate.subarray(0, at), shorter, certificate.subarray(at + spki.length)])
   for (const length of [2, 6]) copy.writeUInt16BE(copy.readUInt16BE(length) + shorter.length - spki.length, length)

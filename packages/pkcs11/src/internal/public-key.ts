@@ -45,15 +45,16 @@ export function publicKeyFor(session: Pkcs11Session, key: Handle, id: Uint8Array
 }
 
 /**
- * An RSA key of 2048 bits or more, or a point on one of the curves. Node 20 must not be asked for the details of a point at infinity:
- * they end the process.
+ * An RSA key of 2048 bits or more, or a point on one of the curves. Node 20 must not be asked for the details of any other key: those of
+ * a point at infinity, and of a damaged DSA key, end the process.
  */
 function assertUsable(key: KeyObject): void {
   if (key.asymmetricKeyType === 'ec') {
     if (POINT_ON_CURVE.test(publicKeyInfoOf(key))) return
     throw unfit('its curve is none of P-256, P-384, P-521')
   }
-  const { modulusLength = MIN_MODULUS_BITS } = key.asymmetricKeyDetails ?? {}
+  if (key.asymmetricKeyType !== 'rsa') return // no type of a key that signs, which is looked at next
+  const { modulusLength = 0 } = key.asymmetricKeyDetails ?? {}
   if (modulusLength < MIN_MODULUS_BITS) {
     throw unfit(`it has ${modulusLength} bits, and ${MIN_MODULUS_BITS} are the least`)
   }

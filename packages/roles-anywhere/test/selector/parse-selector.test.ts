@@ -33,6 +33,7 @@ describe('parseCertificateSelector', () => {
     ['Key=x509Issuer,Value=CN=,Value=b', { x509Issuer: 'CN=,Value=b' }],
     ['Key=x509Issuer,Value=CN=aKey=x509Serial,Value=1', { x509Issuer: 'CN=a', x509Serial: '1' }],
     ['Key=x509Subject,Value=Key=1', { x509Subject: 'Key=1' }],
+    ['Key=x509Subject,Value=Key=', { x509Subject: 'Key=' }],
     ['', {}],
   ])('reads %j', (text, expected) => {
     expect(parseCertificateSelector(text)).toEqual(expected)
@@ -100,11 +101,11 @@ function resultOf(text: string): unknown {
 function original(text: string): unknown {
   const found: Record<string, string> = {}
   for (let rest = text; rest !== ''; ) {
-    const match = /^[\t\n\f\r ]*Key=([^\n]+?),Value=([^\n]+?)[\t\n\f\r ]*(?:Key=|$)/.exec(rest)
+    const match = /^[\t\n\f\r ]*Key=([^\n]+?),Value=([^\n]+?)[\t\n\f\r ]*(?=Key=|$)/.exec(rest)
     const [all = '', key = '', value = ''] = match ?? []
     if ((key !== 'x509Subject' && key !== 'x509Issuer') || key in found || value.trim() === '') return 'refused'
     found[key] = value
-    rest = rest.slice(all.length - (all.endsWith('Key=') ? 4 : 0))
+    rest = rest.slice(all.length)
   }
   return found
 }

@@ -127,8 +127,8 @@ describe('post', () => {
   })
 
   it('U05: the time to connect is over once there is a connection', async () => {
-    const url = await overTls((_, response) => void setTimeout(() => response.end(), 400))
-    expect(await post(url, { connectTimeoutMs: 300 })).toMatchObject({ status: 200 })
+    const url = await overTls((_, response) => void setTimeout(() => response.end(), 1_100))
+    expect(await post(url, { connectTimeoutMs: 1_000 })).toMatchObject({ status: 200 })
   })
 
   it('U09: ends with the signal, and closes', async () => {

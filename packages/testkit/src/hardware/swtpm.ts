@@ -53,7 +53,7 @@ export async function startSwtpm({ transport = 'unix', stateDir }: SwtpmOptions 
     const orphan = () => started.kill('SIGKILL')
     process.once('exit', orphan)
     started.once('exit', () => process.off('exit', orphan))
-    await untilItAccepts(started, where)
+    await untilItAnswers(started, where)
     return started
   }
   const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
@@ -78,8 +78,8 @@ export async function startSwtpm({ transport = 'unix', stateDir }: SwtpmOptions 
   }
 }
 
-/** It has no way to say that it is ready. */
-async function untilItAccepts(
+/** It has no way to say that it is ready, and listens before it has looked at its state. */
+async function untilItAnswers(
   child: ChildProcess,
   where: { path: string } | { host: string; port: number },
 ): Promise<void> {
@@ -92,18 +92,24 @@ async function untilItAccepts(
   })
   gone.catch(() => undefined)
   for (const end = Date.now() + START_MS; Date.now() < end; ) {
-    if (await Promise.race([accepts(where), gone])) return
+    if (await Promise.race([answers(where), gone])) return
     await Promise.race([new Promise((resolve) => setTimeout(resolve, 10)), gone])
   }
   child.kill('SIGKILL')
   throw new Error('swtpm does not listen')
 }
 
-function accepts(where: { path: string } | { host: string; port: number }): Promise<boolean> {
+/** TPM2_GetTestResult, without sessions (TPM 2.0 Library, part 3, section 10.4). */
+const COMMAND = Buffer.from('80010000000a0000017c', 'hex')
+
+function answers(where: { path: string } | { host: string; port: number }): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(where)
-    socket.once('connect', () => socket.end(() => resolve(true)))
+    socket.setTimeout(START_MS, () => socket.destroy())
+    socket.once('connect', () => socket.write(COMMAND))
+    socket.once('data', () => socket.end(() => resolve(true)))
     socket.once('error', () => resolve(false))
+    socket.once('close', () => resolve(false))
   })
 }
 

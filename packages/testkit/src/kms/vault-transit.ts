@@ -17,6 +17,14 @@ const ALGORITHMS: Readonly<Record<string, string>> = {
   'sha2-512': 'sha512',
 }
 
+/** Keys of RSA-4096 take seconds to make. Those of closed emulators wait here; two living emulators never share one. */
+const idle: WrappingKey[] = []
+
+interface WrappingKey {
+  readonly publicKey: KeyObject
+  readonly privateKey: KeyObject
+}
+
 /** Keys of the transit engine, by namespace, mount and name. */
 export interface VaultTransit {
   addMount(path: string): void
@@ -29,6 +37,8 @@ export interface VaultTransit {
   names(mount: string): string[]
   /** What stands after the mount: `hmac/<name>/sha2-256`, `wrapping_key`, `keys/<name>/import`. @throws {KmsRefusal} */
   answer: (mount: string, path: string, method: string, input: JsonObject) => object | undefined
+  /** Hands its wrapping key to whoever starts next. */
+  close: () => void
 }
 
 interface Key {
@@ -38,11 +48,11 @@ interface Key {
 
 export function createVaultTransit(): VaultTransit {
   const mounts = new Map<string, Map<string, Key>>([['transit', new Map()]])
-  let wrapping: { publicKey: KeyObject; privateKey: KeyObject } | undefined
+  let wrapping: WrappingKey | undefined
   const keysOf = (mount: string): Map<string, Key> => mounts.get(mount)!
   const keyOf = (mount: string, name: string): Key => keysOf(mount).get(name)!
   const wrappingKey = () => {
-    wrapping ??= generateKeyPairSync('rsa', { modulusLength: 4096 })
+    wrapping ??= idle.pop() ?? generateKeyPairSync('rsa', { modulusLength: 4096 })
     return wrapping
   }
   return {
@@ -70,6 +80,10 @@ export function createVaultTransit(): VaultTransit {
         return undefined
       }
       throw refusal(404, `no handler for route "${path}"`)
+    },
+    close() {
+      if (wrapping !== undefined) idle.push(wrapping)
+      wrapping = undefined
     },
   }
 }

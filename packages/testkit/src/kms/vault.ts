@@ -24,7 +24,7 @@ export interface VaultCall {
 }
 
 /** A running stand-in for Vault: transit HMAC and import, tokens, AppRole, Kubernetes, namespaces. */
-export interface TestVault extends Omit<VaultLogins, 'login'>, Omit<VaultTransit, 'answer' | 'hasMount'> {
+export interface TestVault extends Omit<VaultLogins, 'login'>, Omit<VaultTransit, 'answer' | 'hasMount' | 'close'> {
   /** `https://localhost:<port>`, or `http://127.0.0.1:<port>` without TLS. */
   readonly address: string
   readonly calls: VaultCall[]
@@ -49,7 +49,7 @@ export interface TestVault extends Omit<VaultLogins, 'login'>, Omit<VaultTransit
 export async function startVault({ tls, now = Date.now }: VaultOptions = {}): Promise<TestVault> {
   const tokens = createVaultTokens(now)
   const { login, ...logins } = createVaultLogins(now)
-  const { answer: transit, hasMount, ...keys } = createVaultTransit()
+  const { answer: transit, hasMount, close: giveBackKey, ...keys } = createVaultTransit()
   const listening: Listening[] = []
 
   async function serve(listener: RequestListener): Promise<string> {
@@ -144,6 +144,7 @@ export async function startVault({ tls, now = Date.now }: VaultOptions = {}): Pr
     },
     async close() {
       await Promise.all(listening.map((it) => it.close()))
+      giveBackKey()
     },
   }
   return vault

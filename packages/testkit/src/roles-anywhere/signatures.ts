@@ -43,11 +43,11 @@ export function publicKeyOf(spki: Buffer): PublicKey {
   if (set !== undefined) return { kind: 'ml-dsa', set, octets: bitsOf(bits) }
   const key = createPublicKey({ key: spki, format: 'der', type: 'spki' })
   if (key.asymmetricKeyType === 'rsa') return { kind: 'rsa', key }
+  if (key.asymmetricKeyType !== 'ec') return { kind: 'unsupported', name: key.asymmetricKeyType ?? oid }
   // Node 20 ends the process when asked for the curve of a point at infinity, which is one octet (SEC 1, section 2.3.3).
   if (bitsOf(bits).length === 1) return { kind: 'unsupported', name: 'a point at infinity' }
   const curve = key.asymmetricKeyDetails?.namedCurve
-  if (key.asymmetricKeyType === 'ec' && CURVES.includes(curve ?? '')) return { kind: 'ec', key }
-  return { kind: 'unsupported', name: curve ?? key.asymmetricKeyType ?? oid }
+  return CURVES.includes(curve ?? '') ? { kind: 'ec', key } : { kind: 'unsupported', name: curve ?? oid }
 }
 
 /** Whether a certificate or list is signed by a hash (or scheme) that is strong enough. */
