@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
-import type { Socket } from 'node:net'
 import { CredentialServerError } from './errors.ts'
+import { createAdmission } from './internal/admission.ts'
 import { assertServerInit } from './internal/assert.ts'
 import { createAwsSide } from './internal/aws-side.ts'
 import { createAzureSide } from './internal/azure-side.ts'
@@ -8,7 +8,7 @@ import { bindPort, bindSocket } from './internal/bind.ts'
 import { createDispatch } from './internal/dispatch.ts'
 import { authoritiesOf } from './internal/gate.ts'
 import { createHttpServer } from './internal/http-server.ts'
-import { assertPeerUidWorks, createPeerLookup, type PeerLookup } from './internal/peer-uid.ts'
+import { assertPeerUidWorks, createPeerLookup } from './internal/peer-uid.ts'
 import type { Side, SideInit } from './internal/side.ts'
 import type { CredentialServer, CredentialServerEvent, CredentialServerInit, ServerAddress } from './types.ts'
 
@@ -39,19 +39,27 @@ export function createCredentialServer(init: CredentialServerInit): CredentialSe
       throw new CredentialServerError('ERR_SERVER_STATE', 'a server listens once')
     }
     let authorities: ReadonlySet<string> = new Set()
+    const { admit, userOf } = createAdmission({ uids, lookup: createPeerLookup() })
     const dispatch = createDispatch({
       routes: sides.flatMap((it) => it.routes),
       authorities: () => authorities,
-      uids,
-      peerUid: uidOfPeer(createPeerLookup()),
+      userOf,
       isClosing: () => closed !== undefined,
       emit,
     })
+    const { maxConnections = 512, clientTimeoutMs = 5000, credentialTimeoutMs = 15_000 } = limits
     server = createHttpServer({
-      maxConnections: limits.maxConnections ?? 512,
-      clientTimeoutMs: limits.clientTimeoutMs ?? 5000,
+      maxConnections,
+      clientTimeoutMs,
+      answerTimeoutMs: credentialTimeoutMs + clientTimeoutMs,
+      admit,
+      userOf,
       handle: dispatch,
       onRefused: (status, reason) => emit({ type: 'refused', reason, status }),
+      onTurnedAway: (socket, { status, reason }) => {
+        const uid = userOf(socket)
+        emit({ type: 'refused', reason, status, ...(uid === undefined ? {} : { uid }) })
+      },
     })
     if (uids !== undefined) await assertPeerLookup()
     try {
@@ -117,14 +125,6 @@ async function assertPeerLookup(): Promise<void> {
         cause,
       },
     )
-  }
-}
-
-function uidOfPeer(lookup: PeerLookup): (socket: Socket) => Promise<number | undefined> {
-  return async ({ remoteAddress, remotePort, localAddress, localPort }) => {
-    if (remoteAddress === undefined || remotePort === undefined) return undefined
-    if (localAddress === undefined || localPort === undefined) return undefined
-    return await lookup({ address: remoteAddress, port: remotePort }, { address: localAddress, port: localPort })
   }
 }
 

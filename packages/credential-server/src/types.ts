@@ -11,8 +11,8 @@ export interface CredentialServerInit {
   /** TCP port; 0 takes a free one. Default: 0. */
   port?: number
   /**
-   * UNIX socket to listen on instead, with mode 0600: only this user, and root, get in. Clients send `Host: localhost`. SDKs have
-   * no variable for it. Not on Windows.
+   * UNIX socket to listen on instead, with mode 0600: only this user, and root, get in. Its folder must be this user's or root's,
+   * and closed to others, or sticky. Clients send `Host: localhost`. SDKs have no variable for it. Not on Windows.
    */
   socketPath?: string
   /**
@@ -83,7 +83,10 @@ export interface AzureInit {
 
 /** Bounds for clients and for the credential. */
 export interface ServerLimits {
-  /** Connections at a time, 8 to 65536; beyond that the oldest silent one goes. Those being looked up do not count. Default: 512. */
+  /**
+   * Connections at a time, 8 to 65536; beyond that the user who has most loses one, the oldest silent one first. Those being looked
+   * up do not count. Default: 512.
+   */
   maxConnections?: number
   /** How long a client may take to send a request, in milliseconds, 100 to 60 000. Default: 5000. */
   clientTimeoutMs?: number

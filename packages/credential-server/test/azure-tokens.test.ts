@@ -6,7 +6,7 @@ import type { Refusal } from '../src/internal/refusal.ts'
 const NOW = 1_700_000_000_000
 const SOON = NOW + 3_600_000
 
-function setUp(answer?: () => Promise<AccessToken | null>) {
+function setUp(answer?: (scope: string) => Promise<AccessToken | null>, users = 1) {
   const state = { now: NOW }
   const getToken = jest.fn(
     answer ?? (async (scope: string) => ({ token: `for-${scope}`, expiresOnTimestamp: state.now + 3_600_000 })),
@@ -14,6 +14,7 @@ function setUp(answer?: () => Promise<AccessToken | null>) {
   const failures: Refusal[] = []
   const tokenFor = createAzureTokens({
     credential: { getToken: getToken as () => Promise<AccessToken | null> },
+    users,
     timeoutMs: 1000,
     clock: () => state.now,
     random: () => 0,
@@ -72,9 +73,27 @@ describe('createAzureTokens', () => {
   it('I19 made-up resources do not become a storm upstream', async () => {
     const { state, tokenFor, getToken } = setUp(async () => Promise.reject(new Error('no such resource')))
     const tries = await Promise.allSettled(Array.from({ length: 500 }, (_, i) => tokenFor(`https://${i}`)))
-    expect(getToken).toHaveBeenCalledTimes(100)
-    expect(tries.filter((it) => it.status === 'rejected' && it.reason.status === 429)).toHaveLength(400)
+    expect(getToken).toHaveBeenCalledTimes(50)
+    expect(tries.filter((it) => it.status === 'rejected' && it.reason.status === 429)).toHaveLength(450)
     state.now += 30_000
     await expect(tokenFor('https://new')).rejects.toMatchObject({ status: 500 })
+  })
+
+  it('I11 I15 made-up resources cost no real one its token, and keep no other user out', async () => {
+    const answer = async (scope: string) => {
+      if (scope.includes('made-up')) throw new Error('no such resource')
+      return { token: 'x', expiresOnTimestamp: SOON }
+    }
+    const { state, tokenFor, getToken } = setUp(answer, 2)
+    for (let i = 0; i < 50; i++) await tokenFor(`https://real-${i}`, 1000)
+    for (let round = 0; round < 4; round++) {
+      state.now += 30_000
+      for (let i = 0; i < 1000; i++) await tokenFor(`https://made-up-${round}-${i}`, 1001).catch(() => {})
+    }
+    expect(getToken).toHaveBeenCalledTimes(50 + 4 * 25)
+    for (let i = 0; i < 50; i++) await tokenFor(`https://real-${i}`, 1000)
+    expect(getToken).toHaveBeenCalledTimes(50 + 4 * 25)
+    expect((await tokenFor('https://another', 1000)).token).toBe('x')
+    await expect(tokenFor('https://another-made-up', 1001)).rejects.toMatchObject({ status: 429 })
   })
 })

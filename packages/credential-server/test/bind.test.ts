@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { lstat, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -24,6 +24,13 @@ async function status(host: string, path = CONTAINER_PATH, method = 'GET'): Prom
   const [answer] = await once(sent, 'response')
   answer.resume()
   return answer.statusCode
+}
+
+async function leaveBehind(): Promise<void> {
+  const killed = createServer().listen(join(folder, 'other'))
+  await once(killed, 'listening')
+  await rename(join(folder, 'other'), socketPath) // out of the way of its own tidying
+  await new Promise((resolve) => killed.close(resolve))
 }
 
 describe('a server on a UNIX socket', () => {
@@ -56,13 +63,35 @@ describe('a server on a UNIX socket', () => {
   })
 
   it('takes the place of a server that was killed', async () => {
-    const killed = createServer().listen(join(folder, 'other'))
-    await once(killed, 'listening')
-    await rename(join(folder, 'other'), socketPath) // out of the way of its own tidying
-    killed.close()
+    await leaveBehind()
     const server = createCredentialServer({ aws, socketPath })
     await server.listen()
     expect(await status('localhost')).toBe(200)
+    await server.close()
+  })
+
+  it('I21 takes it once: of four that start at the same time, one listens, and is the one that is reached', async () => {
+    for (let round = 0; round < 25; round++) {
+      await leaveBehind()
+      const servers = Array.from({ length: 4 }, () => createCredentialServer({ aws, socketPath }))
+      const outcomes = await Promise.allSettled(servers.map((it) => it.listen()))
+      const reasons = outcomes.map((it) => (it.status === 'rejected' ? it.reason.code : 'listens')).sort()
+      expect(reasons).toEqual([...Array(3).fill('ERR_SERVER_ADDRESS_IN_USE'), 'listens'])
+      expect(await status('localhost')).toBe(200)
+      await Promise.all(servers.map((it) => it.close()))
+      expect(await readdir(folder)).toEqual([])
+    }
+  })
+
+  it('I20 stays out of folders where others can put a socket of their own in its place', async () => {
+    for (const mode of [0o777, 0o770, 0o702]) {
+      await chmod(folder, mode)
+      const server = createCredentialServer({ aws, socketPath })
+      await expect(server.listen()).rejects.toMatchObject({ code: 'ERR_SERVER_LISTEN' })
+    }
+    await chmod(folder, 0o1777)
+    const server = createCredentialServer({ aws, socketPath })
+    await server.listen()
     await server.close()
   })
 

@@ -84,6 +84,21 @@ describe('tryClaim', () => {
     expect(await lock.isHeld()).toBe(false)
   })
 
+  it('F08, F10: claims of others count only where the file is theirs', async () => {
+    if (process.geteuid === undefined) return // no owners there
+    await leave(`${place}.${pid}.${start}.${NONCE}`)
+    await leave('nonsense')
+    const asOf = (uid: number): typeof fs => ({
+      ...fs,
+      lstat: (async (name: string) => Object.assign(await fs.lstat(name), { uid })) as typeof fs.lstat,
+    })
+    const stranger = (process.geteuid() || 4242) + 1
+    expect(await tryClaim(asOf(0), folder, 'f', STALE)).toMatchObject({ granted: false })
+    expect(await tryClaim(asOf(stranger), folder, 'f', { ...STALE, owner: stranger })).toMatchObject({ granted: false })
+    expect(await tryClaim(asOf(stranger), folder, 'f', STALE)).toMatchObject({ granted: true })
+    expect(await readdir(path)).toHaveLength(3)
+  })
+
   it('waits no longer than it is told to', async () => {
     await claim()
     await expect(lockFile(fs, folder, 'f', { waitMs: 30 })).rejects.toMatchObject({

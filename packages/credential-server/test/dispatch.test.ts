@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Agent, createServer, get, type IncomingMessage } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { createDispatch } from '../src/internal/dispatch.ts'
 import { authoritiesOf } from '../src/internal/gate.ts'
 import { oauthRefusalBody } from '../src/internal/route.ts'
@@ -14,20 +14,17 @@ const ROUTE = {
   handle: async () => ({ body: '{}' }),
   refusalBody: oauthRefusalBody,
 }
-const peerUid = jest.fn<(socket: Socket) => Promise<number | undefined>>()
-const admit = jest.fn()
 const events: CredentialServerEvent[] = []
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 let authorities: ReadonlySet<string>
 const dispatch = createDispatch({
   routes: [ROUTE],
   authorities: () => authorities,
-  uids: new Set([1000]),
-  peerUid,
+  userOf: () => 1000,
   isClosing: () => false,
   emit: (event) => events.push(event),
 })
-const server = createServer((request, response) => void dispatch(request, response, admit))
+const server = createServer((request, response) => void dispatch(request, response))
 
 async function status(path = '/'): Promise<number | undefined> {
   const { port } = server.address() as AddressInfo
@@ -39,7 +36,6 @@ async function status(path = '/'): Promise<number | undefined> {
 }
 
 beforeEach(async () => {
-  jest.resetAllMocks()
   events.length = 0
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -52,30 +48,14 @@ afterEach(async () => {
 })
 
 describe('createDispatch', () => {
-  it.each([undefined, 0, 1001])('I20 admits nobody when the user is %p', async (uid) => {
-    peerUid.mockResolvedValue(uid)
-    expect(await status()).toBe(403)
-    expect(events).toEqual([{ type: 'refused', reason: 'peer', status: 403, ...(uid === undefined ? {} : { uid }) }])
-    expect(admit).not.toHaveBeenCalled()
-  })
-
-  it('I20 admits nobody when the look-up fails', async () => {
-    peerUid.mockRejectedValue(new Error('EIO'))
-    expect(await status()).toBe(500)
-    expect(events).toEqual([{ type: 'refused', reason: 'internal', status: 500 }])
-    expect(admit).not.toHaveBeenCalled()
-  })
-
-  it('I20 looks once a connection, and admits each of its requests', async () => {
-    peerUid.mockResolvedValue(1000)
+  it('answers each request of a connection', async () => {
     expect([await status(), await status(), await status('/nowhere')]).toEqual([200, 200, 404])
-    expect(peerUid).toHaveBeenCalledTimes(1)
-    expect(admit).toHaveBeenCalledTimes(3)
+    expect(events).toEqual([{ type: 'refused', reason: 'path', status: 404, uid: 1000 }])
   })
 
-  it('I01 looks nobody up before the headers are right', async () => {
+  it('I01 looks at headers first', async () => {
     authorities = new Set()
-    expect(await status()).toBe(403)
-    expect(peerUid).not.toHaveBeenCalled()
+    expect(await status('/nowhere')).toBe(403)
+    expect(events).toEqual([{ type: 'refused', reason: 'host', status: 403, uid: 1000 }])
   })
 })

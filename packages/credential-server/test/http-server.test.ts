@@ -1,11 +1,43 @@
 import { EventEmitter, once } from 'node:events'
+import type { Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from '@jest/globals'
-import { createHttpServer } from '../src/internal/http-server.ts'
-import { get, IMDS, metadata, startServer, type TestAnswer, type TestServer, testCredential } from './helpers.ts'
+import { Duplex } from 'node:stream'
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import { createHttpServer, type HttpServerInit } from '../src/internal/http-server.ts'
+import { Refusal } from '../src/internal/refusal.ts'
+import { get, IMDS, metadata, raw, startServer, type TestAnswer, type TestServer, testCredential } from './helpers.ts'
 
 let target: TestServer
-afterEach(() => target?.server.close())
+let server: Server | undefined
+afterEach(async () => {
+  server?.close()
+  server?.closeAllConnections()
+  server = undefined
+  await target?.server.close()
+})
+
+/** A server that answers with the URL. */
+async function listen(init: Partial<HttpServerInit> = {}): Promise<number> {
+  server = createHttpServer({
+    maxConnections: 8,
+    clientTimeoutMs: 5000,
+    answerTimeoutMs: 20_000,
+    admit: async () => undefined,
+    userOf: () => undefined,
+    handle: async (request, response) => void response.setHeader('connection', 'close').end(request.url),
+    onRefused: () => {},
+    onTurnedAway: () => {},
+    ...init,
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => {}
+  const promise = new Promise<void>((it) => (resolve = it))
+  return { promise, resolve }
+}
 
 async function open(count: number): Promise<Socket[]> {
   return await Promise.all(
@@ -62,25 +94,18 @@ describe('createHttpServer', () => {
     for (const socket of [...sockets, last!]) socket.destroy()
   })
 
-  it('I13 lets requests that wait to be admitted take no place, up to eight times as many', async () => {
-    let admitAll = (): void => {}
-    const mayGo = new Promise<void>((resolve) => (admitAll = resolve))
+  it('I13 lets connections that wait to be admitted take no place, up to eight times as many', async () => {
     const waiting = new EventEmitter()
-    const server = createHttpServer({
-      maxConnections: 8,
-      clientTimeoutMs: 5000,
-      onRefused: () => {},
-      handle: async (request, response, admit) => {
-        if (request.url === '/other') {
-          waiting.emit('one')
-          await mayGo
-        }
-        admit()
-        response.setHeader('connection', 'close').end(request.url)
+    const { promise: mayGo, resolve: admitAll } = withResolvers()
+    let isOurs = false
+    const port = await listen({
+      admit: async () => {
+        if (isOurs) return undefined
+        waiting.emit('one')
+        await mayGo
+        return undefined
       },
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
+    })
     const others: Promise<TestAnswer>[] = []
     const wait = async (): Promise<void> => {
       const isWaiting = once(waiting, 'one')
@@ -88,12 +113,66 @@ describe('createHttpServer', () => {
       await isWaiting
     }
     while (others.length < 63) await wait()
+    isOurs = true
     expect((await get('127.0.0.1', port, '/ours')).text).toBe('/ours')
+    isOurs = false
     await wait()
+    isOurs = true
     await expect(get('127.0.0.1', port, '/ours')).rejects.toMatchObject({ code: 'ECONNRESET' })
     admitAll()
-    expect((await Promise.all(others)).every((it) => it.text === '/other')).toBe(true)
-    server.close()
+    const texts = (await Promise.allSettled(others)).map((it) => (it.status === 'fulfilled' ? it.value.text : 'gone'))
+    expect(new Set(texts)).toEqual(new Set(['/other', 'gone'])) // all at once, they have 8 places
+  })
+
+  it('I13 I20 parses nothing of a connection before it is admitted, nor ever when it is not', async () => {
+    const { promise: mayGo, resolve: decide } = withResolvers()
+    const handled: (string | undefined)[] = []
+    const turnedAway = jest.fn()
+    let isFirst = true
+    const port = await listen({
+      admit: async () => {
+        if (!isFirst) return undefined
+        isFirst = false
+        await mayGo
+        return new Refusal(403, 'peer', 'not you')
+      },
+      handle: async (request, response) => {
+        handled.push(request.url)
+        response.setHeader('connection', 'close').end()
+      },
+      onTurnedAway: turnedAway,
+    })
+    const answer = raw('127.0.0.1', port, 'GET /stranger HTTP/1.1\r\n\r\n'.repeat(1000))
+    for (let i = 0; i < 5; i++) await get('127.0.0.1', port, '/ours')
+    decide()
+    expect(await answer).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n.*"not you"\}$/s)
+    expect(handled).toEqual(Array.from({ length: 5 }, () => '/ours'))
+    expect(turnedAway).toHaveBeenCalledTimes(1)
+  })
+
+  it('I26 takes sixteen requests at a time of one connection, and hangs up on who sends more', async () => {
+    let handled = 0
+    const refused = jest.fn()
+    const port = await listen({ handle: async () => void handled++, onRefused: refused })
+    expect(await raw('127.0.0.1', port, 'GET / HTTP/1.1\r\n\r\n'.repeat(1000))).toBe('')
+    expect(handled).toBe(16)
+    expect(refused.mock.calls).toEqual([[400, 'malformed']])
+  })
+
+  it('I13 waits for nobody who does not take an answer', async () => {
+    const port = await listen({ handle: async () => {}, answerTimeoutMs: 100 })
+    expect(await raw('127.0.0.1', port, 'GET / HTTP/1.1\r\n\r\n')).toBe('')
+  })
+
+  it('I14 I26 survives a tunnel whose client is gone already', async () => {
+    await listen()
+    const socket = new Duplex({
+      read: () => {},
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error('reset'), { code: 'ECONNRESET' })),
+    })
+    const closed = new Promise((resolve) => socket.on('close', resolve))
+    server?.emit('connect', {}, socket, Buffer.alloc(0))
+    await closed
   })
 
   it('never makes room at the cost of a request that was admitted', async () => {

@@ -44,6 +44,13 @@ describe('createPeerLookup', () => {
     expect(await lookup(HEAD, HEAD + line(MAPPED, 1002, 12))).toBe(1002)
   })
 
+  it('I20 takes nobody from another IPv6 address for who has the same port on ::1', async () => {
+    for (const address of ['fd00:1::1', 'fe80::1', '::2']) {
+      const six = { peer: { ...peer, address }, local: { ...local, address: '::1' } }
+      expect(await lookup(HEAD, HEAD + line(SIX, 1001, 12), six)).toBeUndefined()
+    }
+  })
+
   it('I20 trusts no line without a process: the kernel says uid 0 there', async () => {
     expect(await lookup(HEAD + line(THEIRS, 0, 0))).toBeUndefined()
   })
@@ -103,9 +110,11 @@ describe('createPeerLookup', () => {
     expect(readings).toBe(2)
   })
 
-  it('stops after 16 MiB', async () => {
-    expect(await lookup(HEAD + line(OURS, 7, 9).repeat(200_000) + line(THEIRS, 1003, 12))).toBeUndefined()
-  })
+  it('I20 finds a socket behind all that may lie in TIME_WAIT, and stops after 64 MiB', async () => {
+    const after = (others: number) => HEAD + line(OURS, 7, 9).repeat(others) + line(THEIRS, 1003, 12)
+    expect(await lookup(after(262_144))).toBe(1003)
+    expect(await lookup(after(700_000))).toBeUndefined()
+  }, 30_000)
 
   it('says nothing where there is no table, or half a line', async () => {
     expect(await createPeerLookup({ tables: ['/nonexistent/tcp', '/nonexistent/tcp6'] })(peer, local)).toBeUndefined()

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -46,6 +47,19 @@ describe('writeTokenFile', () => {
     await writeTokenFile(path, 'second')
     await remove()
     expect(await readFile(path, 'utf8')).toBe('second')
+  })
+
+  it('waits for no pipe, and reads no link, that took its place', async () => {
+    const remove = await writeTokenFile(path, 'canary')
+    await rm(path)
+    execFileSync('mkfifo', [path])
+    await remove()
+    expect(await readdir(folder)).toEqual(['token'])
+    await rm(path)
+    await writeFile(join(folder, 'other'), 'canary')
+    await symlink(join(folder, 'other'), path)
+    await remove()
+    expect((await readdir(folder)).sort()).toEqual(['other', 'token'])
   })
 
   it('leaves nothing behind when it fails', async () => {

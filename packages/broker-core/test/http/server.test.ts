@@ -52,6 +52,17 @@ describe('createBrokerServer: HTTP', () => {
     expectOneRecord()
   })
 
+  it.each(['CONNECT x:443', 'GET /', 'POST /v2/credentials'])('H01 survives %s and a reset', async (line) => {
+    for (let round = 0; round < 20; round++) {
+      const tcp = netConnect(broker.port, '127.0.0.1')
+      const socket = tlsConnect({ socket: tcp, host: '127.0.0.1', ca: broker.pki.caPem, ALPNProtocols: ['http/1.1'] })
+      await once(socket, 'secureConnect')
+      socket.on('error', () => {})
+      await new Promise((resolve) => socket.write(`${line} HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n`, resolve))
+      tcp.resetAndDestroy()
+    }
+  })
+
   it('H01 CONNECT', async () => {
     expect(await exchange('CONNECT sts.amazonaws.com:443 HTTP/1.1\r\nhost: x\r\n\r\n')).toBe(
       '405 method_not_allowed (POST)',

@@ -1,6 +1,6 @@
 import { errnoOf } from '../credentials-file/errors.ts'
 import type { FileSystem } from '../credentials-file/file-system.ts'
-import { type Folder, openFolder } from '../credentials-file/folder.ts'
+import { type Folder, makeFolder, openFolder } from '../credentials-file/folder.ts'
 import { ProcessCacheError } from './errors.ts'
 
 /**
@@ -9,9 +9,7 @@ import { ProcessCacheError } from './errors.ts'
  * @throws {ProcessCacheError} `ERR_CACHE_UNSAFE` when it is a link, another user's, or open to others; what the system said else.
  */
 export async function openCacheFolder(fs: FileSystem, directory: string): Promise<Folder> {
-  await fs.mkdir(directory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-    throw errnoOf(error) === 'EEXIST' ? unsafe(`${directory} is not a folder`) : error
-  })
+  await makeFolder(fs, directory)
   const folder = await openFolder(fs, directory).catch((error: unknown) => {
     const errno = errnoOf(error)
     throw errno === 'ENOTDIR' || errno === 'ELOOP' ? unsafe(`${directory} is not a folder, or a link to one`) : error

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { errnoOf } from './errors.ts'
 import type { FileSystem } from './file-system.ts'
 import type { Folder } from './folder.ts'
@@ -23,6 +23,8 @@ export interface Holder {
 export interface ClaimOptions {
   /** After so long, in milliseconds, a claim lapses whose process nobody here can look at. */
   readonly staleMs: number
+  /** Whose claims count beside root's and our own. In a folder like `/tmp`, anybody could keep everybody out. Default: nobody's. */
+  readonly owner?: number | undefined
 }
 
 /**
@@ -62,13 +64,15 @@ async function findHolder(
   folder: Folder,
   prefix: string,
   own: string | undefined,
-  { staleMs }: ClaimOptions,
+  { staleMs, owner }: ClaimOptions,
 ): Promise<Holder | undefined> {
   for (const name of await fs.readdir(folder.at('.'))) {
     if (!name.startsWith(prefix) || name === own) continue
+    const stat = await fs.lstat(folder.at(name)).catch(() => undefined)
+    if (stat === undefined || !counts(stat, owner)) continue
     const mark = parseMark(name.slice(prefix.length))
     const state = mark === undefined ? 'unknown' : stateOf(mark)
-    if (state === 'alive' || (state === 'unknown' && !(await isOld(fs, folder.at(name), staleMs)))) {
+    if (state === 'alive' || (state === 'unknown' && !isOld(stat, staleMs))) {
       return { granted: false, who: describe(mark, state) }
     }
     await fs.unlink(folder.at(name)).catch(() => {})
@@ -86,12 +90,13 @@ function describe(mark: ProcessMark | undefined, state: string): string {
   return state === 'alive' ? `process ${mark.pid}` : `process ${mark.pid}, perhaps of another machine or container`
 }
 
-async function isOld(fs: FileSystem, path: string, staleMs: number): Promise<boolean> {
-  try {
-    return Math.abs(Date.now() - (await fs.lstat(path)).mtimeMs) > staleMs // of the future, too: a clock was set back
-  } catch {
-    return true // gone
-  }
+function counts({ uid }: Stats, owner: number | undefined): boolean {
+  const self = process.geteuid?.()
+  return self === undefined || uid === self || uid === 0 || uid === owner
+}
+
+function isOld({ mtimeMs }: Stats, staleMs: number): boolean {
+  return Math.abs(Date.now() - mtimeMs) > staleMs // of the future, too: a clock was set back
 }
 
 async function exists(fs: FileSystem, path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { errnoOf } from './errors.ts'
 import type { FileSystem } from './file-system.ts'
 
@@ -13,6 +13,27 @@ export interface Folder {
   /** Makes renames last. */
   sync(): Promise<void>
   close(): Promise<void>
+}
+
+/**
+ * Makes a folder, and those above it, with mode 0700. What is there stays, whatever it is. (Node's own `recursive` tries for ever
+ * where the system says ENOENT though the folder above is there, as in `/proc`.)
+ *
+ * @throws what the system said.
+ */
+export async function makeFolder(fs: FileSystem, path: string): Promise<void> {
+  const make = async (): Promise<void> => {
+    await fs.mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+      if (errnoOf(error) !== 'EEXIST') throw error
+    })
+  }
+  try {
+    await make()
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await makeFolder(fs, dirname(path))
+    await make()
+  }
 }
 
 /**

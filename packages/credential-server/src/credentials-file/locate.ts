@@ -2,13 +2,15 @@ import { constants, type Stats } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { CredentialsFileError, errnoOf } from './errors.ts'
 import type { FileSystem } from './file-system.ts'
-import { type Folder, openFolder } from './folder.ts'
+import { type Folder, makeFolder, openFolder } from './folder.ts'
 
 /** Where the file is after all symbolic links. */
 export interface Target {
   readonly folder: Folder
   readonly name: string
   readonly path: string
+  /** Whose the file is, or will be. */
+  readonly owner: number
 }
 
 /** The file as it is now. */
@@ -28,14 +30,14 @@ const windows = process.platform === 'win32'
  */
 export async function locate(fs: FileSystem, file: string): Promise<Target> {
   const asked = resolve(file)
-  await fs.mkdir(dirname(asked), { recursive: true, mode: 0o700 })
+  await makeFolder(fs, dirname(asked))
   const path = await realPath(fs, asked)
   const folder = await openFolder(fs, dirname(path))
   try {
     const owner = await ownerOf(fs, folder.at(basename(path)))
     assertFolder(folder, owner)
     await assertLinks(fs, asked, owner)
-    return { folder, name: basename(path), path }
+    return { folder, name: basename(path), path, owner }
   } catch (error) {
     await folder.close()
     throw error

@@ -11,18 +11,19 @@ const STALE_MS = 60_000
  * Waits for the lock on a file.
  *
  * @param waitMs For how long, in milliseconds.
+ * @param owner Whose claims count beside root's and our own: of the file's owner.
  * @throws {CredentialsFileError} `ERR_CREDENTIALS_FILE_LOCKED`, naming the holder.
  */
 export async function lockFile(
   fs: FileSystem,
   folder: Folder,
   file: string,
-  { waitMs, signal }: { waitMs: number; signal?: AbortSignal | undefined },
+  { waitMs, owner, signal }: { waitMs: number; owner?: number; signal?: AbortSignal | undefined },
 ): Promise<Claim> {
   const until = performance.now() + waitMs
   for (let attempt = 0; ; attempt++) {
     signal?.throwIfAborted()
-    const answer = await tryClaim(fs, folder, file, { staleMs: STALE_MS })
+    const answer = await tryClaim(fs, folder, file, { staleMs: STALE_MS, owner })
     if (answer.granted) return answer
     if (performance.now() >= until) {
       const path = `${folder.path}/${file}`

@@ -34,7 +34,8 @@ export async function replaceProfile(fs: FileSystem, want: ReplaceProfile): Prom
   try {
     const target = await locate(fs, want.file)
     try {
-      const lock = await lockFile(fs, target.folder, target.name, { waitMs: want.lockTimeoutMs, signal: want.signal })
+      const { folder, name, owner } = target
+      const lock = await lockFile(fs, folder, name, { waitMs: want.lockTimeoutMs, owner, signal: want.signal })
       try {
         await removeTemporary(fs, target.folder, target.name)
         return await rewrite(fs, target, want, lock)

@@ -15,7 +15,7 @@ const SECRET_HEADERS: ReadonlyMap<string | undefined, string> = new Map([
 
 export interface AzureRouteInit {
   rules: AzureRules
-  tokenFor: (resource: string) => Promise<AzureToken>
+  tokenFor: (resource: string, uid: number | undefined) => Promise<AzureToken>
 }
 
 /**
@@ -47,7 +47,7 @@ export function azureAppServiceRoute({
       if (header === undefined) throw new Refusal(400, 'parameter', 'api-version must be 2019-08-01 or 2017-09-01')
       assertSecret(request, header)
       const resource = requestedResource(parameters, rules)
-      const { token, expiresAt } = await tokenFor(resource)
+      const { token, expiresAt } = await tokenFor(resource, request.uid)
       const expiresOn = version === '2017-09-01' ? dateText(expiresAt) : String(Math.floor(expiresAt / 1000))
       const known = clientId === undefined ? {} : { client_id: clientId }
       return {

@@ -29,7 +29,7 @@ export function azureImdsRoute({ rules, tokenFor, clock }: AzureRouteInit & { cl
         throw new Refusal(400, 'parameter', `api-version must be ${FIRST_VERSION} or later`)
       }
       const resource = requestedResource(parameters, rules)
-      const { token, expiresAt, issuedAt } = await tokenFor(resource)
+      const { token, expiresAt, issuedAt } = await tokenFor(resource, request.uid)
       const left = String(Math.max(0, Math.floor((expiresAt - clock()) / 1000)))
       return {
         body: JSON.stringify({

@@ -7,10 +7,11 @@ import { originOf, type Side, type SideInit } from './side.ts'
 
 /** Managed identity: the App Service form, and the IMDS form where it is wanted. */
 export function createAzureSide(azure: AzureInit, init: SideInit): Side {
-  const { limits = {}, clock = Date.now, random = Math.random, closing, emit } = init
+  const { limits = {}, clock = Date.now, random = Math.random, closing, uids, emit } = init
   const identityHeader = azure.identityHeader ?? randomBytes(32).toString('base64url')
   const tokenFor = createAzureTokens({
     credential: azure.credential,
+    users: uids?.size ?? 1,
     timeoutMs: limits.credentialTimeoutMs ?? 15_000,
     clock,
     random,

@@ -13,6 +13,8 @@ export interface AzureToken extends Expiring {
 
 export interface AzureTokensInit {
   credential: TokenCredential
+  /** How many users share the room. Default: 1. */
+  users?: number
   timeoutMs: number
   clock: () => number
   random: () => number
@@ -20,41 +22,65 @@ export interface AzureTokensInit {
   onFailure: (refusal: Refusal) => void
 }
 
-/** Resources at a time. A client can make names up, and each costs a call of the credential. */
-const MAX_RESOURCES = 100
+/** Resources that were asked for last keep their tokens, whatever names clients make up. */
+const KEPT_RESOURCES = 50
+/** Those under way or failing, of all users and of one at least. Each costs a call of the credential. */
+const UNPROVEN_RESOURCES = 50
+const LEAST_SHARE = 4
 const MAX_TOKEN_LENGTH = 64 * 1024
 /** Entra's longest is 28 hours. What ends in years is in another unit, and would never be replaced. */
 const MAX_LIFE_MS = 48 * 3_600_000
 
-/** @returns what gets a token for a resource; throws {@link Refusal}. */
-export function createAzureTokens(init: AzureTokensInit): (resource: string) => Promise<AzureToken> {
-  const sources = new Map<string, RefreshingSource<AzureToken>>()
-  setMaxListeners(0, init.closing) // each call under way listens; MAX_RESOURCES bounds them
+interface Entry {
+  readonly source: RefreshingSource<AzureToken>
+  /** Who asked for it first. */
+  readonly uid: number | undefined
+}
 
-  const open = (resource: string): RefreshingSource<AzureToken> => {
-    if (sources.size >= MAX_RESOURCES) {
-      const idle = [...sources].find(([, it]) => it.isIdle())
-      if (idle === undefined) throw new Refusal(429, 'busy', 'too many resources', { retryAfterSeconds: 30 })
-      sources.delete(idle[0])
-    }
-    return createRefreshingSource<AzureToken>({
+/** @returns what gets a token for a resource that a user asks for; throws {@link Refusal}. */
+export function createAzureTokens(init: AzureTokensInit): (resource: string, uid?: number) => Promise<AzureToken> {
+  const { users = 1 } = init
+  const share = Math.max(LEAST_SHARE, Math.floor(UNPROVEN_RESOURCES / users))
+  const entries = new Map<string, Entry>() // least recently used first
+  setMaxListeners(0, init.closing) // each call under way listens; there is an end to them
+
+  const makeRoom = (uid: number | undefined): void => {
+    const unproven = [...entries.values()].filter((it) => !isProven(it) && !it.source.isIdle() && it.uid === uid)
+    if (unproven.length >= share) throw new Refusal(429, 'busy', 'too many resources', { retryAfterSeconds: 30 })
+    if (entries.size < KEPT_RESOURCES + users * share) return
+    const idle = [...entries].filter(([, it]) => it.source.isIdle())
+    const [oldest] =
+      idle.find(([, it]) => !isProven(it)) ?? idle[0] ?? [...entries].find(([, it]) => isProven(it)) ?? []
+    if (oldest !== undefined) entries.delete(oldest)
+  }
+
+  const open = (resource: string): RefreshingSource<AzureToken> =>
+    createRefreshingSource<AzureToken>({
       ...init,
       fetch: async (abortSignal) =>
         readToken(await init.credential.getToken(`${resource}/.default`, { abortSignal }), init.clock()),
       onFailure: (error) => init.onFailure(credentialRefusal(error)),
     })
-  }
 
-  return async (resource) => {
-    const source = sources.get(resource) ?? open(resource)
-    sources.delete(resource) // least recently used first
-    sources.set(resource, source)
+  return async (resource, uid) => {
+    let entry = entries.get(resource)
+    if (entry === undefined) {
+      makeRoom(uid)
+      entry = { source: open(resource), uid }
+    }
+    entries.delete(resource)
+    entries.set(resource, entry)
     try {
-      return await source.get()
+      return await entry.source.get()
     } catch (error) {
-      throw credentialRefusal(error, Math.ceil(source.cooldownMs() / 1000))
+      throw credentialRefusal(error, Math.ceil(entry.source.cooldownMs() / 1000))
     }
   }
+}
+
+/** Has a token: its resource is a real one. */
+function isProven({ source }: Entry): boolean {
+  return source.state().expiresAt !== undefined
 }
 
 /** What a credential gives is not taken on trust: an empty success would make SDKs drop what they have. */

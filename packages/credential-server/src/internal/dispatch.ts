@@ -9,20 +9,18 @@ export interface DispatchInit {
   routes: readonly Route[]
   /** Values of Host that are ours; known once the port is. */
   authorities: () => ReadonlySet<string>
-  /** Users that are answered; nothing where all are. */
-  uids: ReadonlySet<number> | undefined
-  /** Whose is the other end? Called once a connection. */
-  peerUid: (socket: Socket) => Promise<number | undefined>
+  /** Whose the other end is, where that is known. */
+  userOf: (socket: Socket) => number | undefined
   isClosing: () => boolean
   emit: (event: CredentialServerEvent) => void
 }
 
 const MAX_URL_LENGTH = 4096
 
-/** @returns the handler of every request: connection and headers first, then path and method, then the endpoint. */
+/** @returns the handler of every request of an admitted connection: headers first, then path and method, then the endpoint. */
 export function createDispatch(
   init: DispatchInit,
-): (request: IncomingMessage, response: ServerResponse, admit: () => void) => Promise<void> {
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const routes = new Map(init.routes.flatMap((route) => route.paths.map((path) => [path, route] as const)))
   const patterned = init.routes.filter((it) => it.below !== undefined)
   const routeOf = (request: IncomingMessage): Route | undefined => {
@@ -30,11 +28,10 @@ export function createDispatch(
     if (path.length > MAX_URL_LENGTH) return undefined
     return routes.get(path) ?? patterned.find((it) => it.below?.test(path))
   }
-  const uidOf = oncePerSocket(init.peerUid)
 
-  return async (request, response, admit) => {
+  return async (request, response) => {
+    const uid = init.userOf(request.socket)
     let route: Route | undefined
-    let uid: number | undefined
     let isPastGate = false
     try {
       if (init.isClosing()) throw new Refusal(503, 'closing', 'the server closes')
@@ -44,11 +41,6 @@ export function createDispatch(
         throw new Refusal(400, 'forwarded', found.forwardedFor)
       }
       assertLocalRequest(request, init.authorities())
-      if (init.uids !== undefined) {
-        uid = await uidOf(request.socket)
-        if (uid === undefined || !init.uids.has(uid)) throw new Refusal(403, 'peer', 'this user is not served')
-      }
-      admit()
       if ((request.url ?? '').length > MAX_URL_LENGTH) throw new Refusal(414, 'malformed', 'the URL is too long')
       const gated = gatedRequest(request, uid)
       route = found
@@ -97,13 +89,4 @@ function send(response: ServerResponse, status: number, { body, contentType, hea
     ...headers,
   })
   response.end(body)
-}
-
-function oncePerSocket<T>(look: (socket: Socket) => Promise<T>): (socket: Socket) => Promise<T> {
-  const known = new WeakMap<Socket, Promise<T>>()
-  return (socket) => {
-    const found = known.get(socket) ?? look(socket)
-    known.set(socket, found)
-    return found
-  }
 }

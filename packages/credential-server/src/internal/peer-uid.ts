@@ -6,8 +6,8 @@ export interface Endpoint {
   port: number
 }
 
-/** About 100 000 sockets. */
-const MAX_OCTETS = 16 * 1024 * 1024
+/** About 400 000 sockets: more than TIME_WAIT leaves of any user's (tcp_max_tw_buckets is 262 144 at most, unless it was set). */
+const MAX_OCTETS = 64 * 1024 * 1024
 const CHUNK_OCTETS = 64 * 1024
 /** `/proc/net` is the network namespace of the thread group's leader, where the server's socket is too. */
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'] as const
@@ -51,6 +51,7 @@ export function createPeerLookup({ tables = TABLES }: PeerUidOptions = {}): Peer
   }
 
   return async (peer, local) => {
+    if (![peer, local].every((it) => it.address === '::1' || it.address.includes('.'))) return undefined
     const keys = [...(peer.address.includes('.') ? [socketKey(peer, local, false)] : []), socketKey(peer, local, true)]
     for (let attempt = 0; attempt < TRIES; attempt++) {
       const uids = await read(keys)
@@ -81,7 +82,7 @@ function endKey({ address, port }: Endpoint, asIpv6: boolean): string {
   return `${kernelHex(octets)}:${hexPort}`
 }
 
-/** The only IPv6 address that is served. */
+/** The only IPv6 address that is served, and looked up: whoever comes from another one must not be taken for who has this. */
 const LOOPBACK_IPV6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
 
 /** The kernel prints addresses as 32-bit numbers of the machine: little-endian where the machine is. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open, rename, rm } from 'node:fs/promises'
 
 /**
  * Writes a secret for programs of this user: mode 0600, whole or not at all. What was there before goes, so that a file that a
@@ -22,7 +23,21 @@ export async function writeTokenFile(path: string, token: string): Promise<() =>
     throw error
   }
   return async () => {
-    const text = await readFile(path, 'utf8').catch(() => '')
-    if (text === token) await rm(path, { force: true })
+    if (await isOurs(path, token)) await rm(path, { force: true })
+  }
+}
+
+/** What took its place may be a pipe that nobody writes to. */
+async function isOurs(path: string, token: string): Promise<boolean> {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    try {
+      const stat = await file.stat()
+      return stat.isFile() && stat.size === Buffer.byteLength(token) && (await file.readFile('utf8')) === token
+    } finally {
+      await file.close()
+    }
+  } catch {
+    return false
   }
 }
