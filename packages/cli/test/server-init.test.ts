@@ -46,4 +46,15 @@ describe('prepareServer', () => {
     await closeAll()
     expect(close).toHaveBeenCalledTimes(1)
   })
+
+  it('C13 gives one that hangs no reason, not the last one', async () => {
+    const provide = jest.fn<typeof fails>(() => new Promise<never>(() => {})).mockImplementationOnce(fails)
+    const source = { ...aws, open: () => ({ provide, close }) }
+    const { init, failures } = await prepare([one('a', { source })])
+    const [first] = [init.aws ?? []].flat()
+    await expect(first?.provider()).rejects.toThrow('of others')
+    void first?.provider()
+    expect(provide).toHaveBeenCalledTimes(2)
+    expect(failures.get('a')).toBeUndefined()
+  })
 })

@@ -14,7 +14,7 @@ const CREDENTIAL_TIMEOUT_MS = 60_000
 /** What a server is made of, and what gives it all back. */
 export interface PreparedServer {
   readonly init: CredentialServerInit
-  /** Why a source had no session the last time that it was asked and had none. May be shown. */
+  /** Why a source had no session when it was last asked. May be shown. */
   readonly failures: ReadonlyMap<string, string>
   readonly close: () => Promise<void>
 }
@@ -47,7 +47,11 @@ export async function prepareServer(
         const opening = await entry.source.open(entry.flags, warnOf)
         const source = tellingWhy(opening, (error) => failures.set(entry.name, messageOf(error)))
         opened.push(source)
-        aws.push(awsOf(entry, source, isAlone))
+        const provide = (): ReturnType<typeof source.provide> => {
+          failures.delete(entry.name) // one that hangs is not to be given the reason of the last one
+          return source.provide()
+        }
+        aws.push(awsOf(entry, provide, isAlone))
       }
     } catch (cause) {
       if (config.sources.length === 1) throw cause
@@ -69,12 +73,12 @@ export async function prepareServer(
   }
 }
 
-function awsOf(entry: ConfiguredSource, { provide }: OpenAwsSource, isAlone: boolean): AwsInit {
+function awsOf(entry: ConfiguredSource, provider: OpenAwsSource['provide'], isAlone: boolean): AwsInit {
   const container = entry.container ?? (isAlone ? undefined : {}) // IMDS lists the first one alone
   const roleArn = entry.flags['assume-role'] ?? entry.flags['role-arn']
   return {
     roleName: entry.name,
-    provider: provide,
+    provider,
     ...given('container', container),
     ...given('imds', entry.imds),
     ...given('lazy', entry.lazy),
